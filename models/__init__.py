@@ -1,0 +1,19 @@
+"""All tables, so that Alembic and the mappers see them whole."""
+
+from models import (
+    bookings,
+    catalogue,
+    event_log,
+    history,
+    idempotency,
+    identity,
+    ledger,
+    memberships,
+    payments,
+    rooms,
+    scheduling,
+)
+
+__all__ = [
+    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "memberships", "payments", "rooms", "scheduling",
+]  # fmt: skip

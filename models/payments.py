@@ -1,0 +1,114 @@
+"""Payments through any provider, what providers told us, and the cards that people saved."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import SENSITIVE, Model, Money, Visible
+from models.bookings import PaymentStatus
+
+if TYPE_CHECKING:
+    from models.bookings import Booking
+
+
+class Provider(StrEnum):
+    """Through whom money comes."""
+
+    STRIPE = "stripe"
+    RAZORPAY = "razorpay"
+    CASH = "cash"
+
+
+class PaymentPurpose(StrEnum):
+    """What a payment is for."""
+
+    SERVICE = "service"
+    MEMBERSHIP = "membership"
+    PRODUCT = "product"
+
+
+PAYMENT_MOVES = {
+    PaymentStatus.PENDING: {PaymentStatus.CHARGED, PaymentStatus.FAILED},
+    PaymentStatus.FAILED: {PaymentStatus.PENDING, PaymentStatus.CHARGED},
+    PaymentStatus.CHARGED: {PaymentStatus.REFUNDED},
+}
+
+
+class Payment(Visible):
+    """Money that a person owes or has paid; a booking has one at most."""
+
+    __tablename__ = "payments"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"), unique=True)
+    purpose: Mapped[PaymentPurpose] = mapped_column(default=PaymentPurpose.SERVICE, doc="What it is for.")
+    provider: Mapped[Provider] = mapped_column(doc="Through whom it is made.")
+    provider_id: Mapped[str | None] = mapped_column(doc="The provider's own id, such as pi_….")
+    client_secret: Mapped[str | None] = mapped_column(info=SENSITIVE, doc="With what the payer's client completes it.")
+    amount: Mapped[Money] = mapped_column(doc="The amount to pay.")
+    refunded_amount: Mapped[Money] = mapped_column(default=Decimal(0), server_default=text("0"), doc="What was given back.")
+    currency: Mapped[str] = mapped_column(default="USD", doc="ISO 4217 code.")
+    status: Mapped[PaymentStatus] = mapped_column(default=PaymentStatus.PENDING, doc="Whether it has come in.")
+    method: Mapped[str | None] = mapped_column(doc="The card or method that paid.")
+    save_card: Mapped[bool] = mapped_column(default=False, doc="Whether the card is to be kept for next time.")
+    receipt_url: Mapped[str | None] = mapped_column(doc="Where the receipt can be read.")
+    charged_at: Mapped[datetime | None] = mapped_column(doc="When it came in.")
+    failure_message: Mapped[str | None] = mapped_column(doc="Why it failed, in the provider's words.")
+
+    booking: Mapped["Booking | None"] = relationship(lazy="raise", back_populates="payment", doc="What is paid for.")
+
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_id"),
+        CheckConstraint("amount >= 0 AND refunded_amount >= 0 AND refunded_amount <= amount", name="amounts"),
+    )
+
+
+class ProviderCustomer(Model):
+    """A person as a provider knows them."""
+
+    __tablename__ = "provider_customers"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    provider: Mapped[Provider]
+    provider_id: Mapped[str]
+
+    __table_args__ = (UniqueConstraint("provider", "provider_id"), UniqueConstraint("user_id", "provider"))
+
+
+class SavedCard(Visible):
+    """A card that the provider keeps for a person; only what may be shown of it is here."""
+
+    __tablename__ = "saved_cards"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    provider: Mapped[Provider] = mapped_column(default=Provider.STRIPE, doc="Who keeps it.")
+    provider_id: Mapped[str] = mapped_column(doc="The provider's own id, such as pm_….")
+    brand: Mapped[str] = mapped_column(doc="Such as visa.")
+    last4: Mapped[str] = mapped_column(doc="Its last four digits.")
+    exp_month: Mapped[int] = mapped_column(doc="Month in which it expires.")
+    exp_year: Mapped[int] = mapped_column(doc="Year in which it expires.")
+    is_default: Mapped[bool] = mapped_column(default=False, doc="Whether it is charged unless another is named.")
+
+    __table_args__ = (
+        UniqueConstraint("user_id", "provider", "provider_id"),
+        Index("uq_saved_cards_default", "user_id", unique=True, postgresql_where=text("is_default")),
+    )
+
+
+class ProviderEvent(Model):
+    """A webhook as it came in; the provider's id makes a repeat a no-op."""
+
+    __tablename__ = "provider_events"
+    __history__ = False
+
+    provider: Mapped[Provider]
+    event_id: Mapped[str]
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(info=SENSITIVE)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (UniqueConstraint("provider", "event_id"),)

@@ -1,0 +1,117 @@
+"""Rooms of a location, the devices in them, and the scenes that set them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Model, Visible
+
+if TYPE_CHECKING:
+    from models.catalogue import Category
+    from models.scheduling import Location, Resource
+
+
+class Room(Visible):
+    """A room in which appointments take place."""
+
+    __tablename__ = "rooms"
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"), index=True)
+    resource_id: Mapped[int] = mapped_column(ForeignKey("resources.id"), unique=True)
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), doc="Which services it suits; empty: all.")
+    name: Mapped[str] = mapped_column(doc="Name shown to customers.")
+    number: Mapped[int] = mapped_column(unique=True, doc="Number on the door, as in room-123.")
+    is_active: Mapped[bool] = mapped_column(default=True, doc="Whether it can be booked.")
+
+    location: Mapped["Location"] = relationship(lazy="raise", doc="Where it is.")
+    category: Mapped["Category | None"] = relationship(lazy="raise", doc="Which services it suits; none: all.")
+    resource: Mapped["Resource"] = relationship(lazy="raise")
+    devices: Mapped[list["Device"]] = relationship(lazy="raise", viewonly=True, order_by="Device.id", doc="Devices in the room.")
+
+
+class DeviceType(StrEnum):
+    """What a device does."""
+
+    LIGHTING = "lighting"
+    SCENT = "scent"
+    TEMPERATURE = "temperature"
+    MUSIC = "music"
+    SCREEN = "screen"
+
+
+class Device(Visible):
+    """Something in a room that can be set from afar."""
+
+    __tablename__ = "devices"
+
+    room_id: Mapped[int | None] = mapped_column(ForeignKey("rooms.id"), index=True)
+    name: Mapped[str] = mapped_column(doc="Name shown to guests.")
+    device_type: Mapped[DeviceType] = mapped_column(doc="What it does.")
+    zone: Mapped[str] = mapped_column(index=True, doc="The area it serves, such as mensuite_main.")
+    state: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="Its settings as it last reported them.")
+    min_value: Mapped[int] = mapped_column(default=0, doc="Smallest value it takes.")
+    max_value: Mapped[int] = mapped_column(default=100, doc="Largest value it takes.")
+    default_value: Mapped[int] = mapped_column(default=50, doc="Value it starts with.")
+    in_maintenance: Mapped[bool] = mapped_column(default=False, doc="Whether it is out of service.")
+    seen_at: Mapped[datetime | None] = mapped_column(doc="When its last heartbeat came.")
+
+    room: Mapped[Room | None] = relationship(lazy="raise", doc="Where it stands.")
+
+    __table_args__ = (CheckConstraint("min_value <= default_value AND default_value <= max_value", name="values"),)
+
+
+class CommandStatus(StrEnum):
+    """How far a command to a device has come."""
+
+    SENT = "sent"
+    DONE = "done"
+    REFUSED = "refused"
+    TIMED_OUT = "timed_out"
+
+
+COMMAND_MOVES = {CommandStatus.SENT: {CommandStatus.DONE, CommandStatus.REFUSED, CommandStatus.TIMED_OUT}}
+
+
+class DeviceCommand(Visible):
+    """One order to one device, with what became of it."""
+
+    __tablename__ = "device_commands"
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(doc="What is to be done, such as set_brightness.")
+    value: Mapped[dict[str, Any]] = mapped_column(doc="The settings to change.")
+    status: Mapped[CommandStatus] = mapped_column(default=CommandStatus.SENT, doc="How far it has come.")
+    duration_seconds: Mapped[int | None] = mapped_column(doc="After how many seconds the change is reverted.")
+    previous_state: Mapped[dict[str, Any]] = mapped_column(doc="The settings before.")
+    answered_at: Mapped[datetime | None] = mapped_column(doc="When the device answered.")
+
+    device: Mapped[Device] = relationship(lazy="raise", doc="The device it was sent to.")
+
+
+class SceneType(StrEnum):
+    """Who made a scene."""
+
+    PRESET = "preset"
+    CUSTOM = "custom"
+
+
+class Scene(Visible):
+    """Settings for all devices of a zone at once."""
+
+    __tablename__ = "scenes"
+
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(doc="Name shown to guests.")
+    slug: Mapped[str] = mapped_column(doc="Name in addresses, unique per owner.")
+    description: Mapped[str] = mapped_column(default="", doc="What it feels like.")
+    scene_type: Mapped[SceneType] = mapped_column(default=SceneType.CUSTOM, doc="Preset by the house, or made by a guest.")
+    zone: Mapped[str] = mapped_column(doc="The area it is made for.")
+    device_settings: Mapped[dict[str, Any]] = mapped_column(doc="Settings by device type.")
+    usage_count: Mapped[int] = mapped_column(default=0, doc="How often it was activated.")
+    is_public: Mapped[bool] = mapped_column(default=False, doc="Whether everybody may use it.")
+
+    __table_args__ = (UniqueConstraint("owner_id", "slug", postgresql_nulls_not_distinct=True),)

@@ -1,0 +1,73 @@
+"""Every setting of the server, with its default; read from the environment and from a file named .env."""
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Mode(StrEnum):
+    """How the server behaves when a key or a service is not configured."""
+
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+DEMO_SECRETS = {
+    "jwt_secret_key": "demo-jwt-secret-key-that-no-production-server-accepts",
+    "encryption_key": "demo-encryption-key-that-no-production-server-accepts",
+    "stripe_secret_key": "sk_test_demo",
+    "stripe_webhook_secret": "whsec_demo",
+    "crm_bearer_token": "crm-static-bearer-token-123",
+    "internal_token": "internal-demo-token",
+}
+"""What stands for a secret in demo mode, and with what production refuses to start."""
+
+
+class Settings(BaseSettings):
+    """One attribute per setting; the environment variable is the name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore")
+
+    mode: Mode = Field(Mode.DEMO, description="demo: simulators and demo accounts. production: real services, no default secret.")
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a server listens
+    port: int = Field(8000, ge=1, le=65535, description="Port of every door.")
+    crm_port: int = Field(8003, ge=1, le=65535, description="Port that the CRM's old clients know.")
+    data_dir: str = Field("data", description="Folder of the embedded PostgreSQL and of uploaded files.")
+    database_url: str | None = Field(None, description="postgresql://… of an external server; the embedded one when empty.")
+    broadcast_url: str | None = Field(None, description="redis://… or postgresql://… of the message bus; the database when empty.")
+
+    database_pool: int = Field(16, ge=2, le=200, description="Connections that one process keeps for reads, and as many for writes.")
+    connect_timeout: float = Field(3, description="Seconds to wait for a connection to PostgreSQL.")
+    command_timeout: float = Field(5, description="Seconds that a statement may take.")
+    pool_timeout: float = Field(3, description="Seconds to wait for a free connection.")
+    transaction_timeout: float = Field(2, description="Seconds that a transaction may stay open, so that the event log never waits longer.")
+
+    jwt_secret_key: SecretStr = Field(SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more.")
+    encryption_key: SecretStr = Field(SecretStr(DEMO_SECRETS["encryption_key"]), description="Encrypts what is secret at rest; 32 bytes or more.")
+    access_minutes: int = Field(15, description="Life of an access token.")
+    refresh_days: int = Field(7, description="Life of a refresh token.")
+
+    stripe_secret_key: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_secret_key"]), description="Stripe's API key.")
+    stripe_webhook_secret: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_webhook_secret"]), description="Signs Stripe's webhooks.")
+    crm_bearer_token: SecretStr = Field(SecretStr(DEMO_SECRETS["crm_bearer_token"]), description="The CRM's static token.")
+    internal_token: SecretStr = Field(SecretStr(DEMO_SECRETS["internal_token"]), description="Opens Minuteserv's internal endpoints.")
+
+    @model_validator(mode="after")
+    def _refuse_default_secrets(self) -> Self:
+        """Production starts with no secret that is published in this repository or too short."""
+        if self.mode is Mode.PRODUCTION:
+            known = [name for name, demo in DEMO_SECRETS.items() if getattr(self, name).get_secret_value() == demo]
+            if known:
+                raise ValueError(f"production refuses the default value of {', '.join(name.upper() for name in known)}; set your own")
+            short = [name for name in ("jwt_secret_key", "encryption_key") if len(getattr(self, name).get_secret_value().encode()) < 32]
+            if short:
+                raise ValueError(f"{', '.join(name.upper() for name in short)} must have at least 32 random bytes")
+        return self
+
+    @cached_property
+    def is_demo(self) -> bool:
+        """Whether simulators stand for outside services and the demo routes exist."""
+        return self.mode is Mode.DEMO
