@@ -45,8 +45,12 @@ class Settings(BaseSettings):
     pool_timeout: float = Field(3, description="Seconds to wait for a free connection.")
     transaction_timeout: float = Field(2, description="Seconds that a transaction may stay open, so that the event log never waits longer.")
 
-    jwt_secret_key: SecretStr = Field(SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more.")
-    encryption_key: SecretStr = Field(SecretStr(DEMO_SECRETS["encryption_key"]), description="Encrypts what is secret at rest; 32 bytes or more.")
+    jwt_secret_key: SecretStr = Field(
+        SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more."
+    )
+    encryption_key: SecretStr = Field(
+        SecretStr(DEMO_SECRETS["encryption_key"]), description="Encrypts what is secret at rest; 32 bytes or more."
+    )
     access_minutes: int = Field(15, description="Life of an access token.")
     refresh_days: int = Field(7, description="Life of a refresh token.")
 

@@ -70,7 +70,9 @@ class Booking(Visible):
     __tablename__ = "bookings"
 
     kind: Mapped[BookingKind] = mapped_column(doc="Which line of business it belongs to.")
-    reference: Mapped[str] = mapped_column(Computed(REFERENCE, persisted=True), unique=True, doc="What customers quote, such as CS-2026-123.")
+    reference: Mapped[str] = mapped_column(
+        Computed(REFERENCE, persisted=True), unique=True, doc="What customers quote, such as CS-2026-123."
+    )
     customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     service_id: Mapped[int | None] = mapped_column(ForeignKey("services.id"), index=True)
     location_id: Mapped[int | None] = mapped_column(ForeignKey("locations.id"))
@@ -91,7 +93,9 @@ class Booking(Visible):
     location: Mapped["Location | None"] = relationship(lazy="raise", doc="Where it takes place.")
     payment: Mapped["Payment | None"] = relationship(lazy="raise", back_populates="booking", doc="Its payment, once one was begun.")
     appointment: Mapped["Appointment | None"] = relationship(lazy="raise", viewonly=True, doc="What only an appointment has.")
-    addons: Mapped[list["BookingAddon"]] = relationship(lazy="raise", viewonly=True, order_by="BookingAddon.id", doc="Extras that were booked with it.")
+    addons: Mapped[list["BookingAddon"]] = relationship(
+        lazy="raise", viewonly=True, order_by="BookingAddon.id", doc="Extras that were booked with it."
+    )
 
     __table_args__ = (
         Index(None, "customer_id", "starts_at", "id"),
@@ -130,4 +134,3 @@ class BookingAddon(Model):
     price: Mapped[Money] = mapped_column(doc="Its price when it was booked, before discount.")
 
     __table_args__ = (UniqueConstraint("booking_id", "addon_id"),)
-

@@ -54,7 +54,9 @@ class Service(Visible):
     category: Mapped[Category] = relationship(lazy="raise", doc="The category it belongs to.")
     spa: Mapped["SpaService | None"] = relationship(lazy="raise", viewonly=True, doc="What only a spa service has.")
     addons: Mapped[list["Addon"]] = relationship(lazy="raise", viewonly=True, order_by="Addon.id", doc="Extras that can be booked with it.")
-    programmes: Mapped[list["Programme"]] = relationship(lazy="raise", viewonly=True, order_by="Programme.id", doc="Programmes to choose from.")
+    programmes: Mapped[list["Programme"]] = relationship(
+        lazy="raise", viewonly=True, order_by="Programme.id", doc="Programmes to choose from."
+    )
 
     __table_args__ = (
         CheckConstraint("price >= 0", name="price"),

@@ -26,7 +26,9 @@ class EventRecord(Model):
     __tablename__ = "event_log"
     __history__ = False
 
-    epoch: Mapped[int] = mapped_column(SmallInteger, server_default=text("event_epoch()"), doc="Which cluster wrote it; grows with each restore.")
+    epoch: Mapped[int] = mapped_column(
+        SmallInteger, server_default=text("event_epoch()"), doc="Which cluster wrote it; grows with each restore."
+    )
     xid: Mapped[int] = mapped_column(Xid8(), server_default=text("pg_current_xact_id()"), doc="The transaction that wrote it.")
     kind: Mapped[str] = mapped_column(doc="Such as booking.confirmed.")
     topics: Mapped[list[str]] = mapped_column(ARRAY(Text), doc="Who may follow it: user:5, room:1, bookings.")

@@ -1,0 +1,116 @@
+"""The doors to PostgreSQL: an asyncpg pool that reads, and SQLAlchemy sessions that write."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import asyncpg
+import orjson
+from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from errors import Unavailable
+from settings import Settings
+
+DIALECT = PGDialect_asyncpg()
+LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+)
+"""What asyncpg raises while the database is away or too slow."""
+
+
+def spell(statement: Executable) -> tuple[str, list[Any]]:
+    """The SQL text of a statement, with $1 and so on, and its arguments in that order."""
+    compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+    values = compiled.construct_params()
+    processors = compiled._bind_processors
+    arguments = [
+        processors[name](values[name]) if name in processors and values[name] is not None else values[name] for name in compiled.positiontup
+    ]
+    return str(compiled), arguments
+
+
+class Database:
+    """The connections of one process to one database."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = url
+        self._settings = settings
+        self.pool: asyncpg.Pool[asyncpg.Record]
+        self.engine: AsyncEngine
+        self.sessions: async_sessionmaker[AsyncSession]
+
+    async def __aenter__(self) -> Self:
+        """Open the pools; raises OSError or asyncpg's error when there is no server."""
+        size = self._settings.database_pool
+        self.pool = await asyncpg.create_pool(
+            self.url, min_size=1, max_size=size, connect=self._connect, init=_read_json, reset=_keep_as_it_is
+        )
+        self.engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=self._settings.pool_timeout,
+            pool_pre_ping=True,
+        )
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.engine.dispose()
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """A connection outside any transaction; raises Unavailable while the database is away."""
+        try:
+            async with self.pool.acquire(timeout=self._settings.pool_timeout) as connection:
+                yield connection
+        except LOST as error:
+            raise Unavailable from error
+
+    async def fetch(self, statement: Executable) -> list[asyncpg.Record]:
+        """The rows of a statement."""
+        text, arguments = spell(statement)
+        async with self.reading() as connection:
+            return await connection.fetch(text, *arguments)
+
+    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+        settings = self._settings
+        options.pop("loop", None)
+        connection = await asyncpg.connect(
+            self.url,
+            timeout=settings.connect_timeout,
+            command_timeout=settings.command_timeout + 1,
+            server_settings={
+                "application_name": "atrium",
+                "statement_timeout": str(int(settings.command_timeout * 1000)),
+                "lock_timeout": str(int(settings.command_timeout * 1000)),
+                "idle_in_transaction_session_timeout": str(int(settings.transaction_timeout * 1000)),
+                "timezone": "UTC",
+            },
+            **{name: value for name, value in options.items() if name in ("connection_class", "record_class")},
+        )
+        if connection.get_server_version().major >= 17:
+            await connection.execute(f"SET transaction_timeout = {int(settings.transaction_timeout * 1000)}")
+        return connection
+
+
+async def _read_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def _keep_as_it_is(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Readers set nothing on a connection, so nothing needs to be reset between them."""
