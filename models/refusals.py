@@ -1,0 +1,51 @@
+"""What a database error means to a client."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, TimeoutError
+
+from errors import AlreadyExists, ApiError, BadUserInput, Conflict, SlotTaken, Unavailable
+
+EXCLUDED, DUPLICATE, CHECKED, MISSING, NOT_NULL = "23P01", "23505", "23514", "23503", "23502"
+AGAIN = frozenset({"40P01", "40001"})
+TOO_SLOW = frozenset({"55P03", "57014", "25P03", "25P04", "57P01", "57P03", "53300"})
+BAD_VALUE = frozenset({"22003", "22021", "22P02", "22007", "22008", "22P05"})
+
+
+class TryAgain(Exception):
+    """PostgreSQL gave up a transaction that would succeed when run again; never leaves the operation's runner."""
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The five characters by which PostgreSQL names an error."""
+    original = getattr(error, "orig", None) or error
+    cause = getattr(original, "__cause__", None)
+    return getattr(original, "sqlstate", None) or getattr(cause, "sqlstate", None)
+
+
+def refusal(error: DBAPIError | TimeoutError) -> Exception:
+    """The error to raise instead of a database error; the same one when it is our own mistake."""
+    state = sqlstate(error)
+    if state in AGAIN:
+        return TryAgain()
+    if isinstance(error, TimeoutError) or state in TOO_SLOW or (state or "").startswith("08") or _is_lost(error):
+        return Unavailable()
+    return _broken_rule(state, str(getattr(error, "orig", ""))) or error
+
+
+def _broken_rule(state: str | None, text: str) -> ApiError | None:
+    if state == EXCLUDED:
+        return SlotTaken()
+    if state == DUPLICATE:
+        return AlreadyExists()
+    if state in (CHECKED, MISSING):
+        return Conflict()
+    if state in BAD_VALUE:
+        return BadUserInput()
+    return None
+
+
+def _is_lost(error: BaseException) -> bool:
+    original = getattr(error, "orig", None)
+    cause = getattr(original, "__cause__", None)
+    lost = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(original, lost) or isinstance(cause, lost))

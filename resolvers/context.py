@@ -1,0 +1,96 @@
+"""What an operation knows about the call: who asks, through which door, and where the world is."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, text
+from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import clock
+from errors import Unauthenticated
+from models.database import Database
+from models.identity import STAFF, Role
+from models.refusals import refusal
+from settings import Settings
+
+if TYPE_CHECKING:
+    from gateways.all import Gateways
+
+    from resolvers.idempotency import Call
+
+SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking: a signed-in person with the roles they hold now, or nobody."""
+
+    user_id: int | None = None
+    roles: frozenset[Role] = frozenset()
+    session: UUID | None = None
+    token_ends_at: datetime | None = None
+
+    @property
+    def id(self) -> int:
+        """The person's number; Unauthenticated when nobody is signed in."""
+        if self.user_id is None:
+            raise Unauthenticated
+        return self.user_id
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the person works for the house."""
+        return bool(self.roles & STAFF)
+
+
+NOBODY = Viewer()
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request, as operations see it."""
+
+    settings: Settings
+    database: Database
+    gateways: "Gateways"
+    viewer: Viewer = NOBODY
+    request_id: str = field(default_factory=lambda: f"req_{uuid4().hex}")
+    address: str = "unknown"
+    door: str = "graphql"
+    language: str = "en"
+    idempotency_key: str | None = None
+    wake: Callable[[], None] = lambda: None
+    call: "Call | None" = None
+
+    def now(self) -> datetime:
+        """The business clock's moment."""
+        return clock.now()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """One transaction that commits when its block ends well; conflicts in the database become coded refusals."""
+        try:
+            async with self.database.sessions.begin() as db:
+                await db.execute(SAY_WHO, {"actor": str(self.viewer.user_id or ""), "request": self.request_id})
+                if self.call:
+                    await self.call.begin(db)
+                yield db
+                if self.call:
+                    await self.call.record(db)
+        except (DBAPIError, TimeoutError) as error:
+            raise refusal(error) from error
+        self.wake()
+
+    async def fetch(self, statement: Select[Any]) -> list[Any]:
+        """The rows of a statement, outside any transaction."""
+        return list(await self.database.fetch(statement))
+
+    def with_viewer(self, viewer: Viewer) -> "Context":
+        """The same request once it is known who asks."""
+        return dataclasses.replace(self, viewer=viewer)

@@ -1,0 +1,106 @@
+"""Operations: functions with a permission beside their name, and the one way in which they are run."""
+
+import asyncio
+import inspect
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from errors import Forbidden, Unauthenticated, Unavailable
+from models.identity import STAFF, Role
+from models.refusals import TryAgain
+from resolvers.context import Context, Viewer
+from resolvers.idempotency import Call, Replayed
+
+RETRIES = 8
+
+
+class Everyone(Enum):
+    """Who may call beside the holders of named roles."""
+
+    ANYONE = "anyone"
+    SIGNED_IN = "signed in"
+
+
+ANYONE, SIGNED_IN = Everyone.ANYONE, Everyone.SIGNED_IN
+STAFF_ROLES = tuple(sorted(STAFF))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A function of the domain with who may call it. Calling it skips the permission: only other operations do."""
+
+    function: Callable[..., Any]
+    who: frozenset[Role | Everyone]
+    is_sensitive: bool
+
+    @property
+    def name(self) -> str:
+        """Its name in the code; GraphQL's is derived from it."""
+        return str(getattr(self.function, "__name__", ""))
+
+    @property
+    def description(self) -> str:
+        """What it does, in one sentence."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """Its arguments, without the context."""
+        found = dict(inspect.signature(self.function, eval_str=True).parameters)
+        found.pop("ctx")
+        return MappingProxyType(found)
+
+    @property
+    def is_select(self) -> bool:
+        """Whether it only says which rows, and leaves reading them to the engine."""
+        return not inspect.iscoroutinefunction(self.function)
+
+    def __call__(self, ctx: Context, **arguments: Any) -> Any:
+        return self.function(ctx, **arguments)
+
+    def admit(self, viewer: Viewer) -> None:
+        """Let the viewer in, or raise Unauthenticated or Forbidden."""
+        if ANYONE in self.who:
+            return
+        if viewer.user_id is None:
+            raise Unauthenticated
+        if SIGNED_IN not in self.who and not viewer.roles & self.who:
+            raise Forbidden
+
+
+def allow(*who: Role | Everyone, sensitive: bool = False) -> Callable[[Callable[..., Any]], Operation]:
+    """Make a function an operation for these roles; a sensitive one runs at most once per GraphQL document."""
+
+    def declare(function: Callable[..., Any]) -> Operation:
+        return Operation(function, frozenset(who), sensitive)
+
+    return declare
+
+
+async def perform(operation: Operation, ctx: Context, arguments: dict[str, Any], *, key: str | None = None) -> Any:
+    """Run an operation that was admitted: once per idempotency key, and again after a deadlock."""
+    if operation.is_select:
+        return operation(ctx, **arguments)
+    call = Call.of(operation.name, arguments, ctx, key)
+    ctx = call.enter(ctx)
+    try:
+        if replayed := await call.find(ctx):
+            return replayed.value
+        value = await _persistently(lambda: operation(ctx, **arguments))
+    except Replayed as replayed:
+        return replayed.value
+    call.check()
+    return value
+
+
+async def _persistently(run: Callable[[], Awaitable[Any]]) -> Any:
+    for attempt in range(RETRIES):
+        try:
+            return await run()
+        except TryAgain:
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads load, keeps no secret
+    raise Unavailable
