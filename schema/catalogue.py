@@ -1,0 +1,89 @@
+"""What clients see of the catalogue: categories, services of every line, add-ons and programmes."""
+
+from decimal import Decimal
+
+import strawberry
+
+from models import catalogue as tables
+from models.catalogue import ServiceLine
+from resolvers import catalogue
+from schema.fields import Connection, Record, column, operation, related, shows
+
+
+@shows(tables.Category)
+class Category(Record):
+    """A group of services of one line."""
+
+    line: ServiceLine
+    name: str
+    slug: str
+    description: str
+    image: str | None
+    featured_technologies: list[str]
+
+
+@shows(tables.Addon)
+class Addon(Record):
+    """An extra that can be booked with a service."""
+
+    name: str
+    price: Decimal
+
+
+@shows(tables.Programme)
+class Programme(Record):
+    """A way in which a service can be carried out."""
+
+    name: str
+    slug: str
+    description: str
+
+
+@shows(tables.Service, interface=True)
+class Service(Record):
+    """What customers book, of any line."""
+
+    line: ServiceLine
+    name: str
+    slug: str
+    short_description: str
+    description: str
+    price: Decimal
+    currency: str
+    duration: int = column("duration_minutes")
+    is_featured: bool
+    category: Category = related("category")
+    addons: list[Addon] = related("addons")
+
+
+@shows(tables.Service, kind=ServiceLine.SPA)
+class SpaService(Service):
+    """A service of the spa, with a price for members."""
+
+    member_price: Decimal = column("spa.member_price")
+    max_capacity: int = column("spa.max_capacity")
+    requires_appointment: bool = column("spa.requires_appointment")
+    member_only: bool = column("spa.member_only")
+    main_image: str | None = column("spa.main_image")
+    gallery_images: list[str] = column("spa.gallery_images")
+    video_url: str | None = column("spa.video_url")
+    programmes: list[Programme] = related("programmes")
+
+
+@shows(tables.Service, kind=ServiceLine.MARKETPLACE)
+class MarketplaceService(Service):
+    """A service that a provider offers in the marketplace."""
+
+
+@shows(tables.Service, kind=ServiceLine.HOME)
+class HomeService(Service):
+    """A service that is brought to the customer's home."""
+
+
+@strawberry.type
+class CatalogueQueries:
+    """Reading the catalogue; open to everybody."""
+
+    categories: list[Category] = operation(catalogue.list_categories)
+    services: Connection[Service] = operation(catalogue.list_services)
+    service: Service = operation(catalogue.get_service)
