@@ -42,7 +42,7 @@ class Database:
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
         self._settings = settings
-        self.pool: asyncpg.Pool[asyncpg.Record]
+        self.pool: asyncpg.Pool
         self.engine: AsyncEngine
         self.sessions: async_sessionmaker[AsyncSession]
 
@@ -68,7 +68,7 @@ class Database:
         await self.pool.close()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    async def reading(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection outside any transaction; raises Unavailable while the database is away."""
         try:
             async with self.pool.acquire(timeout=self._settings.pool_timeout) as connection:
@@ -82,7 +82,7 @@ class Database:
         async with self.reading() as connection:
             return await connection.fetch(text, *arguments)
 
-    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
         settings = self._settings
         options.pop("loop", None)
         connection = await asyncpg.connect(
@@ -103,7 +103,7 @@ class Database:
         return connection
 
 
-async def _read_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _read_json(connection: asyncpg.Connection) -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
 
@@ -112,5 +112,5 @@ def _to_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _keep_as_it_is(_: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _keep_as_it_is(_: asyncpg.Connection) -> None:
     """Readers set nothing on a connection, so nothing needs to be reset between them."""
