@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
+from alembic import context
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import models
-from alembic import context
 from models.base import Model
 from settings import Settings
 

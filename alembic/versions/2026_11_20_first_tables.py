@@ -1,9 +1,9 @@
 """The first tables: people, catalogue, calendar, bookings, money, rooms, event log, history."""
 
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from alembic import op
 from models.event_log import Xid8
 
 revision = "2026_11_20_first_tables"
