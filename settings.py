@@ -45,6 +45,16 @@ class Settings(BaseSettings):
     pool_timeout: float = Field(3, description="Seconds to wait for a free connection.")
     transaction_timeout: float = Field(2, description="Seconds that a transaction may stay open, so that the event log never waits longer.")
 
+    max_tokens: int = Field(1000, description="Tokens that a GraphQL document may have.")
+    max_depth: int = Field(12, description="Levels that an operation may have.")
+    max_aliases: int = Field(30, description="Aliases that an operation may have.")
+    max_fields: int = Field(500, description="Fields that an operation may have, fragments unfolded.")
+    max_operations: int = Field(10, description="Operations that a document may have.")
+    max_body: int = Field(1_000_000, description="Bytes that a JSON body may have.")
+    max_query: int = Field(100_000, description="Bytes that the text of a query may have.")
+    operation_timeout: float = Field(10, description="Seconds that one operation may take.")
+    cached_documents: int = Field(1000, description="Parsed GraphQL documents that a process keeps.")
+
     jwt_secret_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more."
     )

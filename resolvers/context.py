@@ -65,6 +65,8 @@ class Context:
     door: str = "graphql"
     language: str = "en"
     idempotency_key: str | None = None
+    longest_page: int = 100
+    longest_list: int = 1000
     wake: Callable[[], None] = lambda: None
     call: "Call | None" = None
 

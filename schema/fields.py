@@ -102,7 +102,7 @@ def shows(table: type[Model], *, interface: bool = False, kind: enum.Enum | None
     """Declare a type whose fields come from a table; `kind` tells an interface's implementations apart."""
 
     def declare(cls: T) -> T:
-        annotations = cls.__dict__.get("__annotations__", {})
+        annotations = inspect.get_annotations(cls)
         _add_keys(cls, annotations, table)
         for attribute, annotation in annotations.items():
             _register_enums(annotation)

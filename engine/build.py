@@ -1,0 +1,152 @@
+"""The executable schema: Strawberry's declarations with the engine's own way of resolving every field."""
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+    get_named_type,
+    specified_scalar_types,
+)
+from strawberry.types.arguments import convert_arguments
+
+
+from engine.pages import Page
+from engine.plan import TYPE_NAME
+from engine.read import Reading
+from engine.shapes import Shapes
+from errors import BadUserInput
+from models.keys import Key
+from resolvers.context import Context
+from resolvers.operations import perform
+from schema.fields import PAGE_NAMES, OperationField, key_table
+
+Resolver = Callable[..., Any]
+
+
+def keep_python_values(schema: strawberry.Schema) -> strawberry.Schema:
+    """Leave leaf values as they are, so that a REST dialect can spell them its own way."""
+    for found in schema._schema.type_map.values():
+        if isinstance(found, GraphQLEnumType) and not found.name.startswith("__"):
+            found.coerce_output_value = _itself  # type: ignore[method-assign]
+        elif isinstance(found, GraphQLScalarType) and found.name not in specified_scalar_types:
+            found.coerce_output_value = _itself  # type: ignore[method-assign]
+    return schema
+
+
+def install(schema: strawberry.Schema) -> Shapes:
+    """Give every field of the schema its resolver."""
+    shapes = Shapes(schema)
+    for name, found in schema._schema.type_map.items():
+        if isinstance(found, GraphQLInterfaceType) and name in shapes.by_name:
+            found.resolve_type = lambda row, *_: row[TYPE_NAME]
+        elif isinstance(found, GraphQLObjectType) and not name.startswith("__"):
+            _install_object(shapes, name, found)
+    return shapes
+
+
+def _install_object(shapes: Shapes, name: str, found: GraphQLObjectType) -> None:
+    node = shapes.connection_of(name)
+    if name in shapes.by_name:
+        found.is_type_of = None
+    for spoken, each in found.fields.items():
+        if (name, spoken) in shapes.operations:
+            if name != "Subscription":
+                each.resolve = _root(shapes, shapes.operations[name, spoken])
+        elif name in shapes.by_name:
+            each.resolve = _from_row
+        elif node is not None:
+            each.resolve = CONNECTION[spoken]
+        elif name == "PageInfo" or name.endswith("Edge"):
+            each.resolve = _from_page
+        elif get_named_type(each.type).name in shapes.by_name and (name, spoken) in shapes.python_names:
+            each.resolve = _read_again(shapes, shapes.python_names[name, spoken])
+
+
+def _from_row(source: dict[str, Any], info: GraphQLResolveInfo, **_: Any) -> Any:
+    return source[info.path.key]  # type: ignore[index]
+
+
+def _from_page(source: dict[str, Any], info: GraphQLResolveInfo, **_: Any) -> Any:
+    return source[info.field_name]
+
+
+def _read_again(shapes: Shapes, attribute: str) -> Resolver:
+    """A field of a payload that holds a row: it is read with what the document asks of it."""
+
+    async def resolve(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
+        value = source[attribute] if isinstance(source, dict) else getattr(source, attribute)
+        return await Reading(shapes, info).answer(value)
+
+    return resolve
+
+
+def _root(shapes: Shapes, field: OperationField) -> Resolver:
+    """A root field: admit, read the arguments, run the operation, read the answer."""
+    operation, arguments_of = field.operation, list(field.arguments)
+    tables = {name: key_table(each.annotation) for name, each in operation.parameters.items()}
+    shown = {name: shapes.names_of(table) for name, table in tables.items() if table}
+    schema = shapes.schema
+
+    async def resolve(_: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
+        ctx: Context = info.context
+        operation.admit(ctx.viewer)
+        arguments = convert_arguments(given, arguments_of, schema.schema_converter.scalar_registry, schema.config)
+        for name, types in shown.items():
+            if arguments.get(name) is not None:
+                arguments[name] = _keys(arguments[name], types, name)
+        page = {name: arguments.pop(name) for name in PAGE_NAMES if field.is_connection and name in arguments}
+        key = arguments.pop("idempotency_key", None) if field.takes_key else None
+        if key is None and field.takes_key and ctx.idempotency_key:
+            key = f"{ctx.idempotency_key} {info.path.key}"
+        asked = Page.read(page, ctx.longest_page) if field.is_connection else None
+        value = await perform(operation, ctx, arguments, key=key)
+        return await Reading(shapes, info).answer(value, asked)
+
+    return resolve
+
+
+def _keys(value: Any, types: set[str], name: str) -> Any:
+    if isinstance(value, list):
+        return [_keys(each, types, name) for each in value]
+    key: Key[Any] = Key.parse(value, name)
+    if key.type_name is not None and key.type_name not in types:
+        raise BadUserInput(**{name: f"This is not an id of {' or '.join(sorted(types))}."})
+    return key
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _edges(page: dict[str, Any], *_: Any) -> list[dict[str, Any]]:
+    return [{"cursor": cursor, "node": node} for cursor, node in zip(page["cursors"], page["nodes"], strict=True)]
+
+
+def _info(page: dict[str, Any], *_: Any) -> dict[str, Any]:
+    asked: Page = page["page"]
+    cursors, total, size = page["cursors"], page["total"], max(asked.size, 1)
+    is_further = asked.cursor is not None or (asked.number or 1) > 1
+    return {
+        "hasNextPage": is_further if asked.is_backward else page["has_more"],
+        "hasPreviousPage": page["has_more"] if asked.is_backward else is_further,
+        "startCursor": cursors[0] if cursors else None,
+        "endCursor": cursors[-1] if cursors else None,
+        "page": asked.number,
+        "perPage": asked.size,
+        "pages": None if total is None else -(-total // size),
+        "total": total,
+    }
+
+
+CONNECTION: dict[str, Resolver] = {
+    "edges": _edges,
+    "nodes": lambda page, *_: page["nodes"],
+    "pageInfo": _info,
+    "totalCount": lambda page, *_: page["total"],
+}

@@ -1,0 +1,66 @@
+"""Documents are parsed, measured and validated once, and kept while they are used."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
+
+from engine import limits
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document that may be run, or why it may not."""
+
+    node: DocumentNode | None
+    errors: list[GraphQLError]
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """The operation that would run; none when the name does not decide."""
+        if self.node is None:
+            return None
+        found = [each for each in self.node.definitions if isinstance(each, OperationDefinitionNode)]
+        if name is not None:
+            return next((each for each in found if each.name and each.name.value == name), None)
+        return found[0] if len(found) == 1 else None
+
+
+class Documents:
+    """The documents that a process has seen lately, by their text."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings, sensitive: frozenset[str]) -> None:
+        self._schema = schema
+        self._settings = settings
+        self._sensitive = sensitive
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+
+    def get(self, text: str) -> Document:
+        """The document with this text, checked."""
+        if text in self._kept:
+            self._kept.move_to_end(text)
+            return self._kept[text]
+        document = self._read(text)
+        self._kept[text] = document
+        if len(self._kept) > self._settings.cached_documents:
+            self._kept.popitem(last=False)
+        return document
+
+    def _read(self, text: str) -> Document:
+        if len(text) > self._settings.max_query:
+            return Document(None, [GraphQLError("The query is too long.", extensions={"code": "DOCUMENT_TOO_LARGE", "limit": "text"})])
+        try:
+            node = parse(text, max_tokens=self._settings.max_tokens, no_location=False)
+        except GraphQLSyntaxError as error:
+            return Document(None, [coded(error, "GRAPHQL_PARSE_FAILED")])
+        except RecursionError:
+            return Document(None, [GraphQLError("The query is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"})])
+        refused = limits.refusals(node, self._settings, self._sensitive)
+        if not refused:
+            refused = [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in validate(self._schema, node, max_errors=20)]
+        return Document(node, refused)
+
+
+def coded(error: GraphQLError, code: str) -> GraphQLError:
+    """The same error with a code."""
+    return GraphQLError(error.message, nodes=error.nodes, source=error.source, positions=error.positions, extensions={"code": code})

@@ -1,0 +1,115 @@
+"""Pages of a list: keyset cursors that stay right while the list changes, or numbered pages."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, or_, select
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import UnaryExpression
+
+from errors import BadUserInput
+
+USUAL, LARGEST, FARTHEST = 20, 100, 100_000
+
+
+@dataclass(frozen=True)
+class Key:
+    """One column of the order."""
+
+    element: ColumnElement[Any]
+    is_descending: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list was asked for."""
+
+    size: int
+    cursor: list[Any] | None
+    is_backward: bool
+    number: int | None
+
+    @classmethod
+    def read(cls, arguments: dict[str, Any], largest: int = LARGEST) -> "Page":
+        """Understand paging arguments; BadUserInput names the one that is out of range or does not go with another."""
+        number, per_page = arguments.get("page"), arguments.get("per_page")
+        first, last = arguments.get("first"), arguments.get("last")
+        after, before = arguments.get("after"), arguments.get("before")
+        is_backward = last is not None or before is not None
+        if is_backward and (first is not None or after is not None):
+            raise BadUserInput(last="Page either forward with first and after, or backward with last and before.")
+        if (number is not None or per_page is not None) and (is_backward or first is not None or after is not None):
+            raise BadUserInput(page="Use either numbered pages or cursors.")
+        for name, value in (("first", first), ("last", last), ("per_page", per_page)):
+            if value is not None and not 0 <= value <= largest:
+                raise BadUserInput(**{name: f"At most {largest}."})
+        size = next((each for each in (first, last, per_page) if each is not None), min(USUAL, largest))
+        if number is None and per_page is not None:
+            number = 1
+        if number is not None and (number < 1 or number * size > FARTHEST):
+            raise BadUserInput(page="There is no such page.")
+        cursor = before if is_backward else after
+        return cls(size, _opened(cursor, "before" if is_backward else "after"), is_backward, number)
+
+
+def keys_of(rows: Select[Any], entity: Any) -> list[Key]:
+    """The columns of a statement's order, made unique by the row's number."""
+    keys = [_key(each) for each in rows._order_by_clauses]
+    if not any(each.element is entity.id or getattr(each.element, "key", None) == "id" for each in keys):
+        keys.append(Key(entity.id, bool(keys) and keys[-1].is_descending))
+    return keys
+
+
+def part(rows: Select[Any], keys: list[Key], page: Page) -> Select[Any]:
+    """The rows of a page, and one more that tells whether others follow."""
+    flip = page.is_backward
+    ordered = rows.order_by(None).order_by(*[each.element.desc() if each.is_descending != flip else each.element.asc() for each in keys])
+    if page.cursor is not None:
+        ordered = ordered.where(_beyond(keys, page.cursor, flip))
+    if page.number is not None:
+        ordered = ordered.offset((page.number - 1) * page.size)
+    return ordered.limit(page.size + 1)
+
+
+def count(rows: Select[Any]) -> Select[tuple[int]]:
+    """How many rows there are in all."""
+    return select(func.count()).select_from(rows.order_by(None).subquery())
+
+
+def cursor(values: list[Any]) -> str:
+    """The opaque text that marks a place in the order."""
+    return base64.urlsafe_b64encode(orjson.dumps([None if each is None else str(each) for each in values])).decode()
+
+
+def _opened(text: str | None, argument: str) -> list[Any] | None:
+    if text is None:
+        return None
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(text.encode()))
+        if isinstance(values, list) and all(isinstance(each, str) and "\0" not in each for each in values):
+            return values
+    except (binascii.Error, ValueError):
+        pass
+    raise BadUserInput(**{argument: "This is not a cursor."})
+
+
+def _key(clause: Any) -> Key:
+    if isinstance(clause, UnaryExpression) and clause.modifier in (operators.desc_op, operators.asc_op):
+        return Key(clause.element, clause.modifier is operators.desc_op)
+    return Key(clause, False)
+
+
+def _beyond(keys: list[Key], values: list[Any], flip: bool) -> ColumnElement[bool]:
+    """Rows after the cursor in an order whose columns may run in different directions."""
+    if len(values) != len(keys):
+        raise BadUserInput(after="This cursor belongs to another list.")
+    given = [cast(literal(value, Text), each.element.type) for value, each in zip(values, keys, strict=True)]
+    alternatives = []
+    for position, each in enumerate(keys):
+        same = [earlier.element == value for earlier, value in zip(keys[:position], given[:position], strict=True)]
+        further = each.element < given[position] if each.is_descending != flip else each.element > given[position]
+        alternatives.append(and_(*same, further))
+    return or_(*alternatives)

@@ -1,0 +1,69 @@
+"""What a document asks of one object: fields merged by response key, fragments resolved, @skip and @include applied."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLIncludeDirective,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    InlineFragmentNode,
+    SelectionSetNode,
+    is_abstract_type,
+)
+from graphql.execution.values import get_directive_values
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What is needed to read selections: the document's fragments and the variables of this run."""
+
+    schema: GraphQLSchema
+    fragments: Mapping[str, Any]
+    variables: Any
+
+    def fields(self, nodes: Iterable[FieldNode], type_name: str) -> dict[str, list[FieldNode]]:
+        """The fields asked of a type below these nodes, by response key."""
+        found: dict[str, list[FieldNode]] = {}
+        seen: set[str] = set()
+        for node in nodes:
+            if node.selection_set:
+                self._collect(node.selection_set, type_name, found, seen)
+        return found
+
+    def _collect(self, selections: SelectionSetNode, type_name: str, found: dict[str, list[FieldNode]], seen: set[str]) -> None:
+        for each in selections.selections:
+            if not self._is_included(each):
+                continue
+            if isinstance(each, FieldNode):
+                found.setdefault(each.alias.value if each.alias else each.name.value, []).append(each)
+            elif isinstance(each, InlineFragmentNode):
+                condition = each.type_condition.name.value if each.type_condition else type_name
+                if self._applies(condition, type_name):
+                    self._collect(each.selection_set, type_name, found, seen)
+            elif isinstance(each, FragmentSpreadNode) and each.name.value not in seen:
+                seen.add(each.name.value)
+                fragment = self._fragment(each.name.value)
+                if self._applies(fragment.type_condition.name.value, type_name):
+                    self._collect(fragment.selection_set, type_name, found, seen)
+
+    def _fragment(self, name: str) -> FragmentDefinitionNode:
+        fragment = self.fragments[name]
+        return fragment if isinstance(fragment, FragmentDefinitionNode) else fragment.definition
+
+    def _is_included(self, node: Any) -> bool:
+        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
+        if skip and skip["if"]:
+            return False
+        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        return not include or bool(include["if"])
+
+    def _applies(self, condition: str, type_name: str) -> bool:
+        if condition == type_name:
+            return True
+        found = self.schema.type_map[condition]
+        return is_abstract_type(found) and self.schema.is_sub_type(found, self.schema.type_map[type_name])  # type: ignore[arg-type]
