@@ -15,7 +15,6 @@ from graphql import (
 )
 from strawberry.types.arguments import convert_arguments
 
-
 from engine.pages import Page
 from engine.plan import TYPE_NAME
 from engine.read import Reading

@@ -29,7 +29,13 @@ class Engine:
         self.documents = Documents(self.schema, settings, sensitive)
 
     async def run(
-        self, text: str, ctx: Context, *, variables: dict[str, Any] | None = None, operation_name: str | None = None, reads_only: bool = False
+        self,
+        text: str,
+        ctx: Context,
+        *,
+        variables: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        reads_only: bool = False,
     ) -> Answer:
         """Run a query or mutation; `reads_only` refuses mutations, as GET must."""
         document = self.documents.get(text)

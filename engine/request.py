@@ -1,0 +1,37 @@
+"""From a connection to the context of its operations: request id, address, language, who asks."""
+
+import dataclasses
+import re
+from uuid import uuid4
+
+from resolvers.authentication import authenticate
+from starlette.requests import HTTPConnection
+
+from engine.runtime import runtime_of
+from resolvers.context import Context
+
+REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+
+
+def begin_context(connection: HTTPConnection, door: str = "graphql") -> Context:
+    """The context of a request, before it is known who asks; kept on the connection for its error answers."""
+    given = connection.headers.get("x-request-id", "")
+    ctx = runtime_of(connection).context(
+        request_id=given if REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}",
+        address=connection.client.host if connection.client else "unknown",
+        door=door,
+    )
+    key = connection.headers.get("idempotency-key") or connection.headers.get("x-idempotency-key")
+    ctx = dataclasses.replace(ctx, idempotency_key=key)
+    connection.state.context = ctx
+    return ctx
+
+
+async def open_context(connection: HTTPConnection, door: str = "graphql") -> Context:
+    """The context with its viewer; Unauthenticated when a token was sent that is not good."""
+    ctx = begin_context(connection, door)
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        ctx = ctx.with_viewer(await authenticate(ctx.database, ctx.settings, token.strip()))
+        connection.state.context = ctx
+    return ctx

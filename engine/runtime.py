@@ -1,0 +1,57 @@
+"""Everything that one process has open: the database, the engine, the outside world."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from engine.execute import Engine
+from models.database import Database
+from resolvers.context import Context
+from settings import Settings
+
+
+@dataclass
+class Runtime:
+    """The parts of a running process, as the doors use them."""
+
+    settings: Settings
+    database: Database
+    gateways: Any
+    engine: Engine
+    raw_engine: Engine
+    wake: Callable[[], None]
+
+    def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
+        """A request's context, before it is known who asks."""
+        return Context(
+            settings=self.settings,
+            database=self.database,
+            gateways=self.gateways,
+            request_id=request_id,
+            address=address,
+            door=door,
+            wake=self.wake,
+        )
+
+
+@asynccontextmanager
+async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
+    """Open everything, and close it in the end."""
+    async with Database(database_url, settings) as database:
+        yield Runtime(
+            settings=settings,
+            database=database,
+            gateways=None,
+            engine=Engine(settings),
+            raw_engine=Engine(settings, raw=True),
+            wake=lambda: None,
+        )
+
+
+def runtime_of(connection: HTTPConnection) -> Runtime:
+    """The runtime of the app that a request came to."""
+    runtime: Runtime = connection.app.state.runtime
+    return runtime
