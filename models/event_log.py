@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, SmallInteger, Text, func, text
+from sqlalchemy import BigInteger, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
@@ -20,6 +21,9 @@ class Xid8(UserDefinedType[int]):
         return "xid8"
 
 
+ischema_names["xid8"] = Xid8  # so that Alembic knows the type when it compares tables
+
+
 class EventRecord(Model):
     """One fact that somebody outside may care about. Holds ids and topics, never personal data."""
 
@@ -27,7 +31,7 @@ class EventRecord(Model):
     __history__ = False
 
     epoch: Mapped[int] = mapped_column(
-        SmallInteger, server_default=text("event_epoch()"), doc="Which cluster wrote it; grows with each restore."
+        server_default=text("event_epoch()"), doc="Which line of transaction numbers wrote it; grows with each restore."
     )
     xid: Mapped[int] = mapped_column(Xid8(), server_default=text("pg_current_xact_id()"), doc="The transaction that wrote it.")
     kind: Mapped[str] = mapped_column(doc="Such as booking.confirmed.")
@@ -44,11 +48,12 @@ class EventRecord(Model):
 
 
 class EventEpoch(Model):
-    """One row: the present epoch, the cluster it belongs to, and how far events were pruned."""
+    """One row: the present epoch, the cluster and timeline it belongs to, and how far events were pruned."""
 
     __tablename__ = "event_epochs"
     __history__ = False
 
-    epoch: Mapped[int] = mapped_column(SmallInteger)
-    system_identifier: Mapped[int] = mapped_column(BigInteger)
+    epoch: Mapped[int] = mapped_column(doc="Seconds since 1970 at which this line of transaction numbers was first written to.")
+    system_identifier: Mapped[int] = mapped_column(doc="The cluster.")
+    timeline: Mapped[str] = mapped_column(doc="Its timeline: another one after a failover or a recovery to a point in time.")
     pruned_through: Mapped[str | None] = mapped_column(doc="The cursor of the newest event that was pruned.")

@@ -25,3 +25,11 @@ class Change(Model):
     after: Mapped[dict[str, Any] | None] = mapped_column(doc="New values of the columns that changed.")
 
     __table_args__ = (Index(None, "table_name", "row_id", "id"), Index(None, "at"))
+
+
+def trigger_on(table: str, *sensitive: str) -> str:
+    """The statement by which a migration lets the history follow a table, without the values of its sensitive columns."""
+    names = ", ".join(f"'{column}'" for column in sorted(sensitive))
+    return (
+        f"CREATE TRIGGER record_history AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION record_history({names})"
+    )

@@ -1,0 +1,41 @@
+"""How a fact gets into the event log: in the transaction that makes it true, and out to the readers after its commit.
+
+Topics say who may follow an event, and a reader's rights are checked against them when it subscribes:
+`user:5` holds what person 5 may see, so only they and the staff follow it; `bookings` and `devices` hold everything of
+their kind and are the staff's; `room:1` and `device:1` are for the staff, for members who may set devices, and for whoever
+has an appointment in the room. `data` holds numbers, statuses and times, never a name or an address: readers load
+the rows themselves, with their own rights.
+"""
+
+from typing import Any, ClassVar, Protocol
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.event_log import EventRecord
+
+
+class Fact(Protocol):
+    """Something that became true; `kind` is what readers and webhooks know it by."""
+
+    kind: ClassVar[str]
+
+    @property
+    def topics(self) -> list[str]:
+        """Who may follow it."""
+
+    @property
+    def subject_id(self) -> int:
+        """The row it is about."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the row will not show any more."""
+
+
+async def announce(db: AsyncSession, fact: Fact) -> None:
+    """Write a fact to the event log, in this transaction, with one statement."""
+    await db.flush()  # so that a row made in this transaction has its number
+    await db.execute(
+        insert(EventRecord).inline(), {"kind": fact.kind, "topics": fact.topics, "subject_id": fact.subject_id, "data": fact.data}
+    )
