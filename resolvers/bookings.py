@@ -1,0 +1,155 @@
+"""Bookings of every kind: reading them, moving and cancelling appointments."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, and_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from errors import BadUserInput, Conflict, NotFound, SlotTaken
+from models.bookings import BOOKING_MOVES, Appointment, Booking, BookingStatus
+from models.catalogue import Service
+from models.identity import STAFF
+from models.keys import Key
+from models.memberships import MembershipCredit
+from models.rooms import Room
+from models.scheduling import Location
+from resolvers.context import Context, Viewer
+from resolvers.idempotency import answers
+from resolvers.inputs.bookings import BookingFilter, BookingOrder
+from resolvers.moves import move
+from resolvers.operations import SIGNED_IN, allow
+from resolvers.people import resource_of
+from resolvers.reserving import lock, release, reserve
+from resolvers.scheduling import local_moment, next_slots, suitable_room, within_hours
+from subscriptions.bookings import BookingCancelled, BookingRescheduled
+from subscriptions.facts import announce
+
+OPEN = (BookingStatus.PENDING, BookingStatus.CONFIRMED)
+ORDERS = {BookingOrder.NEWEST: (Booking.starts_at.desc(), Booking.id.desc()), BookingOrder.SOONEST: (Booking.starts_at, Booking.id)}
+
+
+def visible(viewer: Viewer) -> ColumnElement[bool]:
+    """The bookings that a viewer may see: their own, or all for the staff."""
+    return Booking.id.is_not(None) if viewer.is_staff else Booking.customer_id == viewer.id
+
+
+def is_changeable(status: str, starts_at: datetime, now: datetime) -> bool:
+    """Whether a booking may still be cancelled or moved by its customer."""
+    return status in OPEN and starts_at > now
+
+
+@allow(SIGNED_IN)
+def list_my_bookings(ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST) -> Select[tuple[Booking]]:
+    """The viewer's own bookings."""
+    return _narrowed(select(Booking).where(Booking.customer_id == ctx.viewer.id), filter, ctx.now()).order_by(*ORDERS[order])
+
+
+@allow(*STAFF)
+def list_bookings(ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST) -> Select[tuple[Booking]]:
+    """Everybody's bookings, for the staff."""
+    return _narrowed(select(Booking), filter, ctx.now()).order_by(*ORDERS[order])
+
+
+@allow(SIGNED_IN)
+def get_booking(ctx: Context, *, id: Key[Booking] | None = None, reference: str | None = None) -> Select[tuple[Booking]]:
+    """One booking, by its id or its reference."""
+    if (id is None) == (reference is None):
+        raise BadUserInput(id="Give either the id or the reference.")
+    return select(Booking).where(visible(ctx.viewer), id.names(Booking) if id else Booking.reference == reference)
+
+
+@allow(SIGNED_IN)
+async def reschedule_booking(
+    ctx: Context,
+    *,
+    id: Key[Booking],
+    starts_at: datetime | None = None,
+    date: date | None = None,
+    start_time: time | None = None,
+    room_id: Key[Room] | None = None,
+) -> Booking:
+    """Move an appointment to another time, given as a moment or as a day and hour of its location, and perhaps to another room."""
+    wanted: list[tuple[int, datetime, timedelta]] = []
+    try:
+        async with ctx.writing() as db:
+            booking, appointment = await access_appointment(db, ctx.viewer, id)
+            _check_open(booking, ctx.now())
+            service = await db.get_one(Service, booking.service_id)
+            room = await suitable_room(db, room_id or Key(number=appointment.room_id), service.category_id)
+            begins = starts_at or await _local(db, room, booking, date, start_time)
+            ends = begins + (booking.ends_at - booking.starts_at)
+            wanted.append((service.category_id, begins, ends - begins))
+            await within_hours(db, ctx, room, begins, ends)
+            taken = await db.scalar(select(Room.resource_id).where(Room.id == appointment.room_id))
+            person = await resource_of(db, booking.customer_id)
+            await lock(db, [taken or room.resource_id, room.resource_id, person], ctx.now())
+            await release(db, booking_id=booking.id)
+            await reserve(db, [room.resource_id, person], begins, ends, booking_id=booking.id)
+            before = (booking.starts_at, booking.ends_at)
+            booking.starts_at, booking.ends_at, booking.location_id = begins, ends, room.location_id
+            appointment.room_id = room.id
+            await announce(db, BookingRescheduled(booking, *before))
+            answers(db, booking)
+    except SlotTaken as lost:
+        raise SlotTaken(details={"next_slots": await next_slots(ctx, *wanted[0])}) from lost
+    return booking
+
+
+@allow(SIGNED_IN)
+async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None = None) -> Booking:
+    """Cancel an appointment that has not begun; its time is free at once, and a credit that paid for it comes back."""
+    if reason is not None and len(reason) > 2000:
+        raise BadUserInput(reason="A reason has 2000 characters at most.")
+    async with ctx.writing() as db:
+        booking, appointment = await access_appointment(db, ctx.viewer, id)
+        _check_open(booking, ctx.now())
+        await move(db, booking, BookingStatus.CANCELLED, BOOKING_MOVES)
+        booking.cancel_reason, booking.cancelled_at = reason, ctx.now()
+        await release(db, booking_id=booking.id)
+        if appointment.credit_id is not None:
+            back = update(MembershipCredit).where(MembershipCredit.id == appointment.credit_id, MembershipCredit.used > 0)
+            await db.execute(back.values(used=MembershipCredit.used - 1), execution_options={"synchronize_session": False})
+            appointment.credit_id = None
+        await announce(db, BookingCancelled(booking))
+        answers(db, booking)
+    return booking
+
+
+async def access_appointment(db: AsyncSession, viewer: Viewer, id: Key[Booking]) -> tuple[Booking, Appointment]:
+    """The booking, locked, with its appointment; NotFound when it is not the viewer's to change."""
+    booking = await db.scalar(select(Booking).where(id.names(Booking), visible(viewer)).with_for_update())
+    appointment = booking and await db.scalar(select(Appointment).where(Appointment.booking_id == booking.id))
+    if booking is None or appointment is None:
+        raise NotFound
+    return booking, appointment
+
+
+def _check_open(booking: Booking, now: datetime) -> None:
+    if not is_changeable(booking.status, booking.starts_at, now):
+        raise Conflict(f"A booking that is {booking.status} or has begun cannot be changed.")
+
+
+async def _local(db: AsyncSession, room: Room, booking: Booking, day: date | None, hour: time | None) -> datetime:
+    location = await db.get_one(Location, room.location_id)
+    if day is None and hour is None:
+        raise BadUserInput(date="Say to which day or hour.", start_time="Say to which day or hour.")
+    local = booking.starts_at.astimezone(ZoneInfo(location.time_zone))
+    return local_moment(day or local.date(), hour or local.time(), location.time_zone)
+
+
+def _narrowed(found: Select[tuple[Booking]], filter: BookingFilter | None, now: datetime) -> Select[tuple[Booking]]:
+    if filter is None:
+        return found
+    if filter.kind is not None:
+        found = found.where(Booking.kind == filter.kind)
+    if filter.status is not None:
+        found = found.where(Booking.status == filter.status)
+    if filter.upcoming is not None:
+        upcoming = and_(Booking.ends_at > now, Booking.status.in_((*OPEN, BookingStatus.IN_PROGRESS)))
+        found = found.where(upcoming if filter.upcoming else ~upcoming)
+    if filter.starts_after is not None:
+        found = found.where(Booking.starts_at >= filter.starts_after)
+    if filter.starts_before is not None:
+        found = found.where(Booking.starts_at < filter.starts_before)
+    return found

@@ -1,0 +1,95 @@
+"""What clients see of bookings."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import strawberry
+
+from models import bookings as tables
+from models.bookings import BookingKind, BookingStatus, PaymentStatus
+from resolvers import appointments, bookings
+from resolvers.bookings import is_changeable
+from schema.catalogue import Programme, Service
+from schema.fields import Connection, Record, column, computed, operation, related, shows
+from schema.rooms import Room, Scene
+from schema.scheduling import Location
+
+
+@shows(tables.BookingAddon)
+class BookedAddon:
+    """An extra as it was booked."""
+
+    name: str
+    price: Decimal
+
+
+@shows(tables.Booking, interface=True)
+class Booking(Record):
+    """A customer has taken a service or a seat at a time."""
+
+    kind: BookingKind
+    reference: str
+    status: BookingStatus
+    payment_status: PaymentStatus
+    starts_at: datetime
+    ends_at: datetime
+    total_amount: Decimal
+    currency: str
+    special_requests: str | None
+    cancel_reason: str | None
+    cancelled_at: datetime | None
+    rating: int | None
+    feedback: str | None
+    service: Service | None = related("service")
+    location: Location | None = related("location")
+    addons: list[BookedAddon] = related("addons")
+    can_cancel: bool = computed(
+        ["status", "starts_at"], lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()), "Whether it may still be cancelled."
+    )
+    can_reschedule: bool = computed(
+        ["status", "starts_at"], lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()), "Whether it may still be moved."
+    )
+    date: date = computed(
+        ["starts_at", "location.time_zone"], lambda row: _local(row, "starts_at").date(), "The day, in the location's calendar."
+    )
+    start_time: time = computed(
+        ["starts_at", "location.time_zone"], lambda row: _local(row, "starts_at").time(), "When it begins, in the location's own time."
+    )
+    end_time: time = computed(
+        ["ends_at", "location.time_zone"], lambda row: _local(row, "ends_at").time(), "When it ends, in the location's own time."
+    )
+
+
+def _local(row: dict[str, object], name: str) -> datetime:
+    moment, zone = row[name], row["location.time_zone"]
+    assert isinstance(moment, datetime)  # noqa: S101 - for the type checker
+    return moment.astimezone(ZoneInfo(str(zone or "UTC")))
+
+
+@shows(tables.Booking, kind=BookingKind.APPOINTMENT)
+class Appointment(Booking):
+    """An appointment at the spa: a service in a room."""
+
+    room: Room = related("appointment.room")
+    programme: Programme | None = related("appointment.programme")
+    scene: Scene | None = related("appointment.scene")
+    staff_notes: str | None = column("appointment.staff_notes")
+
+
+@strawberry.type
+class BookingQueries:
+    """Reading bookings."""
+
+    booking: Booking = operation(bookings.get_booking)
+    my_bookings: Connection[Booking] = operation(bookings.list_my_bookings)
+    bookings: Connection[Booking] = operation(bookings.list_bookings)
+
+
+@strawberry.type
+class BookingMutations:
+    """Making and changing bookings."""
+
+    book_appointment: Booking = operation(appointments.book_appointment)
+    reschedule_booking: Booking = operation(bookings.reschedule_booking)
+    cancel_booking: Booking = operation(bookings.cancel_booking)
