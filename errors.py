@@ -1,6 +1,6 @@
 """Every way to refuse. Each dialect words these facts as its clients expect; GraphQL shows code and fields."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ApiError(Exception):
@@ -10,10 +10,10 @@ class ApiError(Exception):
     status: ClassVar[int] = 500
     message: str = "Unexpected server error."
 
-    def __init__(self, message: str | None = None, *, details: dict[str, object] | None = None, **fields: str) -> None:
+    def __init__(self, message: str | None = None, *, details: Any = None, **fields: str) -> None:
         super().__init__(message or self.message)
         self.message = message or self.message
-        self.details = details or {}
+        self.details: dict[str, object] = details or {}
         self.fields = fields
 
 

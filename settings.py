@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     jwt_secret_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more."
     )
+    jwt_previous_keys: SecretStr = Field(
+        SecretStr(""), description="Earlier values of JWT_SECRET_KEY, separated by commas, whose tokens stay good while the key rotates."
+    )
     encryption_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["encryption_key"]), description="Encrypts what is secret at rest; 32 bytes or more."
     )
@@ -76,6 +79,11 @@ class Settings(BaseSettings):
             known = [name for name, demo in DEMO_SECRETS.items() if getattr(self, name).get_secret_value() == demo]
             if known:
                 raise ValueError(f"production refuses the default value of {', '.join(name.upper() for name in known)}; set your own")
+            earlier = self.jwt_previous_keys.get_secret_value()
+            if any(
+                len(each.strip().encode()) < 32 or each.strip() == DEMO_SECRETS["jwt_secret_key"] for each in earlier.split(",") if earlier
+            ):
+                raise ValueError("JWT_PREVIOUS_KEYS must be secrets of at least 32 bytes, and not the default one")
             short = [name for name in ("jwt_secret_key", "encryption_key") if len(getattr(self, name).get_secret_value().encode()) < 32]
             if short:
                 raise ValueError(f"{', '.join(name.upper() for name in short)} must have at least 32 random bytes")

@@ -8,6 +8,7 @@ from models import (
     idempotency,
     identity,
     ledger,
+    limits,
     memberships,
     payments,
     rooms,
@@ -15,5 +16,6 @@ from models import (
 )
 
 __all__ = [
-    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "memberships", "payments", "rooms", "scheduling",
+    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "limits", "memberships", "payments", "rooms",
+    "scheduling",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ class IdempotencyKey(Model):
     scope: Mapped[str] = mapped_column(doc="Who used the key: user:5, or a keyed hash of the stranger's address.")
     key: Mapped[str]
     operation: Mapped[str]
-    body_hash: Mapped[str] = mapped_column(doc="SHA-256 of the operation's name and arguments.")
+    body_hash: Mapped[str] = mapped_column(doc="Keyed SHA-256 of the operation's name and arguments.")
     answer: Mapped[str] = mapped_column(info=SENSITIVE, doc="What the operation returned, encrypted; rows by their key.")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 

@@ -22,6 +22,12 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(original, "sqlstate", None) or getattr(cause, "sqlstate", None)
 
 
+def constraint(error: BaseException) -> str | None:
+    """The name of the constraint that was broken."""
+    cause = getattr(getattr(error, "orig", None) or error, "__cause__", None)
+    return getattr(cause, "constraint_name", None)
+
+
 def refusal(error: DBAPIError | TimeoutError) -> Exception:
     """The error to raise instead of a database error; the same one when it is our own mistake."""
     state = sqlstate(error)

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import hmac
 import os
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -57,7 +58,9 @@ class Call:
         body = repr((operation, sorted(arguments.items()))).encode()
         secret = ctx.settings.encryption_key.get_secret_value().encode()
         who = f"user:{ctx.viewer.user_id}" if ctx.viewer.user_id else hashlib.blake2b(ctx.address.encode(), key=secret[:64]).hexdigest()
-        return cls(operation, key, who, hashlib.sha256(body).hexdigest(), hashlib.sha256(secret).digest())
+        # Keyed, since the body may hold a password, and a plain hash of it could be guessed.
+        body_hash = hmac.new(secret, body, hashlib.sha256).hexdigest()
+        return cls(operation, key, who, body_hash, hashlib.sha256(secret).digest())
 
     def enter(self, ctx: Context) -> Context:
         """The context in which the operation runs."""

@@ -1,0 +1,18 @@
+"""How often something was done of late, counted where every process sees it."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Model
+
+
+class LimitCounter(Model):
+    """The calls under one limit in its present window."""
+
+    __tablename__ = "limit_counters"
+    __history__ = False
+
+    key: Mapped[str] = mapped_column(unique=True, doc="The limit, and a keyed hash of whom it counts.")
+    hits: Mapped[int]
+    expires_at: Mapped[datetime] = mapped_column(index=True, doc="When the window ends.")

@@ -1,0 +1,42 @@
+"""Who a token speaks for: asked of the database at every call, so that logout, blocking and roles count at once."""
+
+import dataclasses
+
+from errors import Unauthenticated
+from models.database import Database
+from models.identity import Role
+from resolvers import tokens
+from resolvers.context import NOBODY, Viewer
+from settings import Settings
+
+# Written as text, since it runs once for every request of every door.
+VIEWER = """
+SELECT array(SELECT role FROM user_roles WHERE user_roles.user_id = users.id AND is_approved) AS roles
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.family = $1 AND sessions.user_id = $2 AND sessions.ended_at IS NULL AND sessions.expires_at > $3 AND users.is_active
+"""
+
+
+async def authenticate(database: Database, settings: Settings, token: str | None) -> Viewer:
+    """Who an access token speaks for, with the roles they hold now; nobody without one, Unauthenticated with a bad one."""
+    if token is None:
+        return NOBODY
+    said = tokens.read(settings, tokens.Use.ACCESS, token)
+    return await _look_up(database, Viewer(said.user_id, frozenset(), said.family, said.ends_at))
+
+
+async def authenticate_again(database: Database, viewer: Viewer) -> Viewer:
+    """The same viewer with the roles they hold by now; Unauthenticated once token or session is over. For long connections."""
+    if viewer.user_id is None:
+        return viewer
+    if viewer.token_ends_at and viewer.token_ends_at <= tokens.moment():
+        raise Unauthenticated
+    return await _look_up(database, viewer)
+
+
+async def _look_up(database: Database, viewer: Viewer) -> Viewer:
+    async with database.reading() as connection:
+        found = await connection.fetchrow(VIEWER, viewer.session, viewer.user_id, tokens.moment())
+    if found is None:
+        raise Unauthenticated
+    return dataclasses.replace(viewer, roles=frozenset(map(Role, found["roles"])))
