@@ -3,17 +3,20 @@
 from models import (
     bookings,
     catalogue,
+    demo,
     event_log,
     history,
     idempotency,
     identity,
     ledger,
     memberships,
+    notifications,
     payments,
     rooms,
     scheduling,
 )
 
 __all__ = [
-    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "memberships", "payments", "rooms", "scheduling",
+    "bookings", "catalogue", "demo", "event_log", "history", "idempotency", "identity", "ledger", "memberships", "notifications",
+    "payments", "rooms", "scheduling",
 ]  # fmt: skip
