@@ -55,6 +55,15 @@ class Settings(BaseSettings):
     operation_timeout: float = Field(10, description="Seconds that one operation may take.")
     cached_documents: int = Field(1000, description="Parsed GraphQL documents that a process keeps.")
 
+    device_timeout: float = Field(3, gt=0, le=10, description="Seconds to wait for a device to answer a command.")
+    device_offline_after: float = Field(90, ge=1, description="Seconds after its last heartbeat until a device counts as offline.")
+
+    smtp_host: str | None = Field(None, description="Mail server; in demo mode mails only go to the outbox when it is empty.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server; 465 speaks TLS from the start.")
+    smtp_user: str | None = Field(None, description="Account at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="Password of that account.")
+    mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
+
     jwt_secret_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more."
     )
@@ -74,7 +83,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_default_secrets(self) -> Self:
-        """Production starts with no secret that is published in this repository or too short."""
+        """Production starts with no secret that is published in this repository or too short, and with every service it needs."""
         if self.mode is Mode.PRODUCTION:
             known = [name for name, demo in DEMO_SECRETS.items() if getattr(self, name).get_secret_value() == demo]
             if known:
@@ -87,6 +96,8 @@ class Settings(BaseSettings):
             short = [name for name in ("jwt_secret_key", "encryption_key") if len(getattr(self, name).get_secret_value().encode()) < 32]
             if short:
                 raise ValueError(f"{', '.join(name.upper() for name in short)} must have at least 32 random bytes")
+            if not self.smtp_host:
+                raise ValueError("production needs a mail server; set SMTP_HOST")
         return self
 
     @cached_property

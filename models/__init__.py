@@ -10,12 +10,13 @@ from models import (
     ledger,
     limits,
     memberships,
+    notifications,
     payments,
     rooms,
     scheduling,
 )
 
 __all__ = [
-    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "limits", "memberships", "payments", "rooms",
-    "scheduling",
+    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "limits", "memberships", "notifications",
+    "payments", "rooms", "scheduling",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Visible
+from models.base import Model, Visible
 
 if TYPE_CHECKING:
     from models.catalogue import Category
@@ -56,11 +56,39 @@ class Device(Visible):
     max_value: Mapped[int] = mapped_column(default=100, doc="Largest value it takes.")
     default_value: Mapped[int] = mapped_column(default=50, doc="Value it starts with.")
     in_maintenance: Mapped[bool] = mapped_column(default=False, doc="Whether it is out of service.")
-    seen_at: Mapped[datetime | None] = mapped_column(doc="When its last heartbeat came.")
 
     room: Mapped[Room | None] = relationship(lazy="raise", doc="Where it stands.")
+    heartbeat: Mapped["Heartbeat | None"] = relationship(lazy="raise", viewonly=True, doc="When it was last heard of.")
 
     __table_args__ = (CheckConstraint("min_value <= default_value AND default_value <= max_value", name="values"),)
+
+
+class Heartbeat(Model):
+    """The last sign of life of a device; apart from it, so that the history is not filled with them."""
+
+    __tablename__ = "device_heartbeats"
+    __history__ = False
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"), unique=True)
+    seen_at: Mapped[datetime] = mapped_column(doc="When it came, by the real clock.")
+    good_until: Mapped[datetime] = mapped_column(index=True, doc="Until when the device counts as online.")
+    is_missed: Mapped[bool] = mapped_column(default=False, doc="Whether it was announced that the device went offline.")
+
+
+class DeviceAction(StrEnum):
+    """What can be asked of a device."""
+
+    SET_BRIGHTNESS = "set_brightness"
+    SET_COLOR = "set_color"
+    SET_MODE = "set_mode"
+    SET_TEMPERATURE = "set_temperature"
+    SET_INTENSITY = "set_intensity"
+    SET_VOLUME = "set_volume"
+    SET_PLAYLIST = "set_playlist"
+    TURN_ON = "turn_on"
+    TURN_OFF = "turn_off"
+    SET_SCENE = "set_scene"
+    REVERT = "revert"
 
 
 class CommandStatus(StrEnum):
@@ -82,7 +110,7 @@ class DeviceCommand(Visible):
 
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), index=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    action: Mapped[str] = mapped_column(doc="What is to be done, such as set_brightness.")
+    action: Mapped[DeviceAction] = mapped_column(doc="What is to be done.")
     value: Mapped[dict[str, Any]] = mapped_column(doc="The settings to change.")
     status: Mapped[CommandStatus] = mapped_column(default=CommandStatus.SENT, doc="How far it has come.")
     duration_seconds: Mapped[int | None] = mapped_column(doc="After how many seconds the change is reverted.")

@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Any, NewType
+from typing import Any
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
-Json = NewType("Json", object)
+from resolvers.inputs.scalars import Json
+
 MONEY = re.compile(r"-?\d{1,10}(\.\d{1,2})?")
 
 

@@ -55,7 +55,7 @@ class DeviceOffline(DeviceFact):
 class CommandAnswered:
     """A command was carried out, refused or timed out; besides the room's readers, whoever gave it may know."""
 
-    kind = "command.answered"
+    kind: ClassVar[str] = "command.answered"
     command: DeviceCommand
     device: Device
 
