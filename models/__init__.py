@@ -12,8 +12,10 @@ from models import (
     payments,
     rooms,
     scheduling,
+    simulations,
 )
 
 __all__ = [
     "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "memberships", "payments", "rooms", "scheduling",
+    "simulations",
 ]  # fmt: skip
