@@ -1,28 +1,49 @@
-"""The outside world as operations reach it: ctx.gateways.<name>."""
+"""The lines to the outside world, opened together: real services, or their simulators in demo mode."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateways.devices import Devices
 from gateways.mail import Mailer
 from gateways.simulators.devices import SimulatedDevices
+from gateways.simulators.stripe import Deliver, StripeSimulator
+from gateways.stripe import Stripe
 from models.database import Database
-from settings import Settings
+from settings import DEMO_SECRETS, Settings
+
+
+@dataclass
+class Simulators:
+    """What stands for outside services in demo mode; empty where the real one is used."""
+
+    stripe: StripeSimulator | None = None
 
 
 @dataclass
 class Gateways:
-    """One attribute per gateway; none where the house has not set one up."""
+    """One attribute per outside service; none where the house has not set one up."""
 
+    stripe: Stripe
     devices: Devices | None = None
     mail: Mailer | None = None
+    simulators: Simulators = field(default_factory=Simulators)
 
 
 @asynccontextmanager
-async def open_gateways(settings: Settings, database: Database) -> AsyncIterator[Gateways]:
-    """Gateways for as long as the process serves; in demo mode simulators stand behind them."""
+async def open_gateways(
+    settings: Settings, database: Database, *, deliver_to_stripe_door: Deliver | None = None
+) -> AsyncIterator[Gateways]:
+    """Open what the settings name; simulated Stripe sends its webhooks to `deliver_to_stripe_door`."""
+    simulators = Simulators()
+    key, webhook_secret = settings.stripe_secret_key.get_secret_value(), settings.stripe_webhook_secret.get_secret_value()
     async with AsyncExitStack() as stack:
-        devices = await stack.enter_async_context(Devices(SimulatedDevices(database))) if settings.is_demo else None
-        mail = Mailer(settings) if settings.smtp_host else None
-        yield Gateways(devices, mail)
+        if settings.is_demo and key == DEMO_SECRETS["stripe_secret_key"]:
+            simulators.stripe = await stack.enter_async_context(StripeSimulator(database, key, webhook_secret, deliver_to_stripe_door))
+        transport = simulators.stripe.transport() if simulators.stripe else None
+        yield Gateways(
+            stripe=await stack.enter_async_context(Stripe(key, webhook_secret, transport)),
+            devices=await stack.enter_async_context(Devices(SimulatedDevices(database))) if settings.is_demo else None,
+            mail=Mailer(settings) if settings.smtp_host else None,
+            simulators=simulators,
+        )

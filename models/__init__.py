@@ -1,22 +1,7 @@
-"""All tables, so that Alembic and the mappers see them whole."""
+"""Imports every table, so that Alembic and the mappers see them whole."""
 
-from models import (
-    bookings,
-    catalogue,
-    event_log,
-    history,
-    idempotency,
-    identity,
-    ledger,
-    limits,
-    memberships,
-    notifications,
-    payments,
-    rooms,
-    scheduling,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "bookings", "catalogue", "event_log", "history", "idempotency", "identity", "ledger", "limits", "memberships", "notifications",
-    "payments", "rooms", "scheduling",
-]  # fmt: skip
+for each in iter_modules(__path__, "models."):
+    import_module(each.name)

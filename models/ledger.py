@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Model, Money, Visible
@@ -27,12 +27,15 @@ class Account(Model):
 
     __tablename__ = "accounts"
 
-    kind: Mapped[AccountKind]
-    name: Mapped[str] = mapped_column(default="")
-    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    currency: Mapped[str]
+    kind: Mapped[AccountKind] = mapped_column(doc="What its balance means.")
+    name: Mapped[str] = mapped_column(default="", doc="Which of the kind, such as stripe or service.")
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), doc="Whose it is; empty: the house's.")
+    currency: Mapped[str] = mapped_column(doc="ISO 4217 code of all its entries.")
 
-    __table_args__ = (UniqueConstraint("kind", "name", "owner_id", "currency", postgresql_nulls_not_distinct=True),)
+    __table_args__ = (
+        UniqueConstraint("kind", "name", "owner_id", "currency", postgresql_nulls_not_distinct=True),
+        UniqueConstraint("id", "currency"),
+    )
 
 
 class LedgerTransaction(Visible):
@@ -46,7 +49,7 @@ class LedgerTransaction(Visible):
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"), index=True)
     cause: Mapped[str] = mapped_column(unique=True, doc="What it stands for, such as payment:5:charged; posted once.")
 
-    entries: Mapped[list["Entry"]] = relationship(lazy="raise", viewonly=True)
+    entries: Mapped[list["Entry"]] = relationship(lazy="raise", viewonly=True, order_by="Entry.id", doc="Its sides; they sum to zero.")
 
 
 class Entry(Model):
@@ -56,7 +59,11 @@ class Entry(Model):
     __history__ = False
 
     transaction_id: Mapped[int] = mapped_column(ForeignKey("ledger_transactions.id"), index=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[int] = mapped_column(index=True)
     amount: Mapped[Money] = mapped_column(doc="Positive is debit, negative is credit.")
-    currency: Mapped[str]
+    currency: Mapped[str] = mapped_column(doc="ISO 4217 code; always its account's.")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    account: Mapped[Account] = relationship(lazy="raise", viewonly=True, doc="The account that it stands in.")
+
+    __table_args__ = (ForeignKeyConstraint(["account_id", "currency"], ["accounts.id", "accounts.currency"]),)

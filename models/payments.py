@@ -35,6 +35,21 @@ PAYMENT_MOVES = {
     PaymentStatus.PENDING: {PaymentStatus.CHARGED, PaymentStatus.FAILED},
     PaymentStatus.FAILED: {PaymentStatus.PENDING, PaymentStatus.CHARGED},
     PaymentStatus.CHARGED: {PaymentStatus.REFUNDED},
+    PaymentStatus.REFUNDED: {PaymentStatus.CHARGED},  # a refund that the customer's bank sent back
+}
+
+
+class RefundStatus(StrEnum):
+    """Whether money has gone back."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+REFUND_MOVES = {
+    RefundStatus.PENDING: {RefundStatus.SUCCEEDED, RefundStatus.FAILED},
+    RefundStatus.SUCCEEDED: {RefundStatus.FAILED},
 }
 
 
@@ -60,11 +75,29 @@ class Payment(Visible):
     failure_message: Mapped[str | None] = mapped_column(doc="Why it failed, in the provider's words.")
 
     booking: Mapped["Booking | None"] = relationship(lazy="raise", back_populates="payment", doc="What is paid for.")
+    refunds: Mapped[list["Refund"]] = relationship(
+        lazy="raise", viewonly=True, order_by="Refund.id", doc="What was given back, or is on its way."
+    )
 
     __table_args__ = (
         UniqueConstraint("provider", "provider_id"),
         CheckConstraint("amount >= 0 AND refunded_amount >= 0 AND refunded_amount <= amount", name="amounts"),
     )
+
+
+class Refund(Visible):
+    """Money given back; written before the provider is asked, so that an answer that got lost can be looked up."""
+
+    __tablename__ = "refunds"
+
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    provider_id: Mapped[str | None] = mapped_column(unique=True, doc="The provider's own id, such as re_….")
+    amount: Mapped[Money] = mapped_column(doc="How much goes back.")
+    status: Mapped[RefundStatus] = mapped_column(default=RefundStatus.PENDING, doc="Whether it has gone back.")
+    reason: Mapped[str | None] = mapped_column(doc="Why, as the staff noted.")
+    failure_message: Mapped[str | None] = mapped_column(doc="Why it failed, in the provider's words.")
+
+    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
 
 
 class ProviderCustomer(Model):

@@ -1,0 +1,294 @@
+"""Stripe through its own SDK; nothing else in the project knows Stripe's objects."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+import orjson
+import stripe
+import structlog
+
+from errors import ApiError, BadUserInput, Conflict, IdempotencyKeyReused, MalformedRequest, PaymentFailed, Unavailable
+
+API_VERSION = "2026-10-28.endive"
+TOLERANCE = 300
+"""Seconds that a webhook may be old, or ahead of our clock."""
+TIMEOUT = httpx.Timeout(8, connect=3)
+NETWORK_RETRIES = 1
+"""Repeated under the same idempotency key, so Stripe answers what it answered, or would have."""
+
+LONGEST_KEY = 255
+NAME = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
+EXPAND = ["latest_charge", "payment_method"]
+BROKEN_RULES = frozenset({"payment_intent_unexpected_state", "charge_already_refunded", "charge_disputed"})
+FIELDS = {"payment_method": "payment_method_id", "intent": "payment_intent_id"}
+"""What our operations call Stripe's parameters."""
+
+stripe.enable_telemetry = False  # it would leave a file in the home folder and send our response times along
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be shown of a card, under Stripe's id of it."""
+
+    id: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment as Stripe sees it; `status` is Stripe's word, amounts are in the currency's smallest unit."""
+
+    id: str
+    status: str
+    client_secret: str
+    amount: int
+    amount_received: int
+    currency: str
+    keeps_card: bool
+    card: Card | None
+    receipt_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """A refund as Stripe sees it; `status` is Stripe's word."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    metadata: dict[str, str]
+    failure_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A webhook whose signature was good."""
+
+    id: str
+    kind: str
+    subject: dict[str, Any]
+    payload: dict[str, Any]
+
+
+class Stripe:
+    """Customers, payment intents, refunds, cards and webhooks of one Stripe account."""
+
+    def __init__(self, secret_key: str, webhook_secret: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._webhook_secret = webhook_secret
+        self._http = _HTTP(transport)
+        self._sdk = stripe.StripeClient(secret_key, stripe_version=API_VERSION, max_network_retries=NETWORK_RETRIES, http_client=self._http)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def create_customer(self, person: str) -> str:
+        """The id of a customer that stands for a person; the same one when asked again."""
+        params: Any = {"metadata": {"person": person}}
+        with _translated():
+            made = await self._sdk.v1.customers.create_async(params, _once(f"customer-{person}", params))
+        return made.id
+
+    async def create_intent(
+        self, payment: str, amount: int, currency: str, customer: str, *, keep_card: bool, replaces: str | None = None
+    ) -> Intent:
+        """Begin a payment; asked again for the same it answers the same, and `replaces` names a cancelled one."""
+        params: Any = {
+            "amount": amount,
+            "currency": currency.lower(),
+            "customer": customer,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": {"payment": payment},
+            "expand": EXPAND,
+        }
+        if keep_card:
+            params["setup_future_usage"] = "off_session"
+        with _translated():
+            return _intent(await self._sdk.v1.payment_intents.create_async(params, _once(f"intent-{payment}-{replaces}", params)))
+
+    async def change_intent(self, id: str, amount: int, currency: str, *, keep_card: bool) -> Intent:
+        """Change a payment that has not come in yet."""
+        params: Any = {
+            "amount": amount,
+            "currency": currency.lower(),
+            "setup_future_usage": "off_session" if keep_card else "",
+            "expand": EXPAND,
+        }
+        with _translated():
+            return _intent(await self._sdk.v1.payment_intents.update_async(id, params, _anew()))
+
+    async def get_intent(self, id: str) -> Intent:
+        """How a payment stands."""
+        with _translated():
+            return _intent(await self._sdk.v1.payment_intents.retrieve_async(id, {"expand": EXPAND}))
+
+    async def confirm_intent(self, id: str, payment_method: str, key: str | None = None, *, off_session: bool = False) -> Intent:
+        """Charge a card; PaymentFailed with Stripe's words when it is declined. A repeat under the same key charges nothing."""
+        params: Any = {"payment_method": payment_method, "expand": EXPAND}
+        if off_session:
+            params["off_session"] = True
+        with _translated():
+            options = _anew() if key is None else {"idempotency_key": _short(f"confirm-{id}-{key}")}
+            return _intent(await self._sdk.v1.payment_intents.confirm_async(id, params, options))
+
+    async def cancel_intent(self, id: str) -> Intent:
+        """End a payment that has not come in."""
+        with _translated():
+            return _intent(await self._sdk.v1.payment_intents.cancel_async(id, {"expand": EXPAND}, {"idempotency_key": f"cancel-{id}"}))
+
+    async def refund(self, intent: str, amount: int, refund: str) -> Refunded:
+        """Give money back; asked again under the same name of our refund it gives nothing twice."""
+        params: Any = {"payment_intent": intent, "amount": amount, "metadata": {"refund": refund}}
+        with _translated():
+            return _refunded(await self._sdk.v1.refunds.create_async(params, {"idempotency_key": f"refund-{refund}"}))
+
+    async def list_refunds(self, intent: str) -> list[Refunded]:
+        """Everything that was given back of a payment."""
+        with _translated():
+            found = await self._sdk.v1.refunds.list_async({"payment_intent": intent, "limit": 100})
+            return [_refunded(each) async for each in found.auto_paging_iter()]
+
+    async def attach_card(self, card: str, customer: str) -> Card:
+        """Keep a card for a customer."""
+        with _translated():
+            return _card(await self._sdk.v1.payment_methods.attach_async(card, {"customer": customer}, _anew()))
+
+    async def list_cards(self, customer: str) -> list[Card]:
+        """The cards kept for a customer."""
+        with _translated():
+            found = await self._sdk.v1.customers.payment_methods.list_async(customer, {"type": "card", "limit": 100})
+            return [_card(each) async for each in found.auto_paging_iter()]
+
+    async def detach_card(self, card: str) -> None:
+        """Forget a card; nothing happens when it is forgotten already."""
+        try:
+            with _translated():
+                await self._sdk.v1.payment_methods.detach_async(card, {}, _anew())
+        except BadUserInput:
+            log.info("stripe.card_was_not_attached", card=card)
+
+    def verify(self, body: bytes, signature: str) -> Event:
+        """Read a webhook whose signature and age are good; MalformedRequest for any other."""
+        try:
+            stripe.Webhook.construct_event(body, signature, self._webhook_secret, TOLERANCE)
+            signed_at = int(next(part for part in signature.split(",") if part.startswith("t="))[2:])
+            payload = orjson.loads(body)
+            event = Event(_name(payload["id"]), _name(payload["type"]), dict(payload["data"]["object"]), payload)
+        except stripe.SignatureVerificationError as error:
+            raise MalformedRequest("The signature is not good.") from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StopIteration) as error:
+            raise MalformedRequest("This is no event of Stripe's.") from error
+        if signed_at > time.time() + TOLERANCE:
+            raise MalformedRequest("The signature is of a time to come.")
+        return event
+
+
+class _HTTP(stripe.HTTPXClient):
+    """The SDK's own HTTP client, with a wire that leads to the simulator where one is given."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
+        super().__init__(timeout=TIMEOUT)
+        if transport is not None:
+            self._client_async = httpx.AsyncClient(transport=transport)
+
+
+def _once(name: str, params: Any) -> stripe.RequestOptions:
+    """The key of a call that must not be made twice with these parameters."""
+    digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
+    return {"idempotency_key": _short(f"{name}-{digest}")}
+
+
+def _anew() -> stripe.RequestOptions:
+    """The key of a call that means something each time; only the SDK's own repeats share it."""
+    return {"idempotency_key": str(uuid4())}
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise our own errors instead of Stripe's; what concerns only our account with Stripe is logged and not told."""
+    try:
+        yield
+    except stripe.CardError as error:
+        raise _declined(error) from error
+    except stripe.IdempotencyError as error:
+        raise IdempotencyKeyReused from error
+    except stripe.InvalidRequestError as error:
+        raise _invalid(error) from error
+    except stripe.StripeError as error:
+        log.error("stripe.unavailable", kind=type(error).__name__, status=error.http_status, stripe_request=error.request_id)
+        raise Unavailable("The payment provider does not answer. Try again shortly.") from error
+
+
+def _declined(error: stripe.CardError) -> PaymentFailed:
+    reason = error.error.decline_code if error.error else None
+    return PaymentFailed(error.user_message, details={"reason": reason or error.code})
+
+
+def _invalid(error: stripe.InvalidRequestError) -> ApiError:
+    if error.code in BROKEN_RULES:
+        return Conflict(error.user_message)
+    parameter = (error.param or "payment").partition("[")[0]
+    fields: dict[str, Any] = {FIELDS.get(parameter, parameter): error.user_message or "Stripe refuses this value."}
+    return BadUserInput(error.user_message, **fields)
+
+
+def _name(value: Any) -> str:
+    """An id or a kind, as Stripe spells them."""
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError("not a name")
+    return value
+
+
+def _intent(found: stripe.PaymentIntent) -> Intent:
+    charge, method = found.latest_charge, found.payment_method
+    if charge is None or isinstance(charge, str):
+        charge = None
+    return Intent(
+        id=found.id,
+        status=found.status,
+        client_secret=found.client_secret or "",
+        amount=found.amount,
+        amount_received=found.amount_received,
+        currency=found.currency.upper(),
+        keeps_card=found.setup_future_usage is not None,
+        card=_card(method) if isinstance(method, stripe.PaymentMethod) and method.card else None,
+        receipt_url=charge.receipt_url if charge else None,
+    )
+
+
+def _card(found: stripe.PaymentMethod) -> Card:
+    card = found.card
+    if card is None:
+        raise TypeError(f"{found.id} is not a card")
+    return Card(found.id, card.brand, card.last4 or "", card.exp_month, card.exp_year)
+
+
+def _refunded(found: stripe.Refund) -> Refunded:
+    return Refunded(
+        id=found.id,
+        status=found.status or "pending",
+        amount=found.amount,
+        currency=found.currency.upper(),
+        metadata=dict(found.metadata.to_dict()) if found.metadata else {},
+        failure_reason=found.failure_reason if "failure_reason" in found else None,
+    )
