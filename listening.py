@@ -106,13 +106,13 @@ def _why(error: OSError, host: str, port: int, name: str) -> str:
     return f"HOST {host} is no address of this machine: {error.strerror or error}."
 
 
-async def serve(app: Starlette, settings: Settings, listeners: list[socket.socket], started: Callable[[], None]) -> None:
-    """Serve on all listeners until a signal comes."""
-    async with app.router.lifespan_context(app):
-        await Server(app, settings, started).serve(sockets=listeners)
-
-
 def run(app: Starlette, settings: Settings, listeners: list[socket.socket], started: Callable[[], None]) -> None:
-    """Serve in a loop of its own, the fastest that is installed."""
-    with asyncio.Runner(loop_factory=uvicorn.Config(app).get_loop_factory()) as runner:
-        runner.run(serve(app, settings, listeners, started))
+    """Serve on all listeners, in the fastest loop that is installed, until a signal comes."""
+    server = Server(app, settings, started)
+
+    async def serve() -> None:
+        async with app.router.lifespan_context(app):
+            await server.serve(sockets=listeners)
+
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(serve())

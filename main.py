@@ -9,11 +9,11 @@ from typing import NoReturn
 import typer
 from starlette.applications import Starlette
 
-import doctor as doctor_checks
+import diagnosis
 import reload
 from listening import bind, run
 from models.database import Database
-from settings import Mode, Settings
+from settings import Settings
 from startup import CannotStart, console, migrated, read_settings, running_database, step
 from web.health import health_routes
 from web.pages import page_routes
@@ -35,7 +35,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             app.state.database = database
             yield
 
-    app = Starlette(routes=[*health_routes(), *page_routes(settings)], lifespan=lifespan)
+    app = Starlette(routes=[*health_routes(), *page_routes()], lifespan=lifespan)
     app.state.settings = settings
     return app
 
@@ -84,7 +84,7 @@ def routes() -> None:
 @commands.command()
 def doctor() -> None:
     """Check what the server needs, and say what to do about what is missing."""
-    if not doctor_checks.examine():
+    if not diagnosis.examine():
         raise typer.Exit(1)
 
 

@@ -35,7 +35,9 @@ def _with_scheme(url: str | None, *schemes: str) -> str | None:
 class Settings(BaseSettings):
     """One attribute per setting; the environment variable is the name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     mode: Mode = Field(Mode.DEMO, description="demo: simulators and demo accounts. production: real services, no default secret.")
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a server listens

@@ -118,7 +118,9 @@ def refuse_full_disk(folder: Path) -> None:
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(existing).free
     if free < LEAST_FREE_BYTES:
-        raise CannotStart(f"The disk that holds {folder} is full: {free // 1_000_000} MB are free, {LEAST_FREE_BYTES // 1_000_000} MB are needed.")
+        raise CannotStart(
+            f"The disk that holds {folder} is full: {free // 1_000_000} MB are free, {LEAST_FREE_BYTES // 1_000_000} MB are needed."
+        )
 
 
 def server_version(url: str) -> str:
