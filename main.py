@@ -1,20 +1,29 @@
-"""The ASGI app."""
+"""The ASGI app, and the commands."""
 
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
+import typer
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
+import diagnosis
+import reload
+from listening import bind, run
 from models.database import Database
 from settings import Settings
+from startup import CannotStart, console, migrated, read_settings, running_database, step
+from web.health import health_routes
+from web.pages import page_routes
 
-
-async def livez(_: Request) -> PlainTextResponse:
-    """The process is alive."""
-    return PlainTextResponse("alive\n")
+commands = typer.Typer(
+    help="Atrium: one GraphQL API for a wellness and home-services business, with every older client still working.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 def create_app(settings: Settings, database_url: str) -> Starlette:
@@ -23,8 +32,78 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with Database(database_url, settings) as database:
-            app.state.settings = settings
             app.state.database = database
             yield
 
-    return Starlette(routes=[Route("/livez", livez)], lifespan=lifespan)
+    app = Starlette(routes=[*health_routes(), *page_routes()], lifespan=lifespan)
+    app.state.settings = settings
+    return app
+
+
+@commands.command()
+def serve() -> None:
+    """Start everything that is missing, and serve on PORT and CRM_PORT."""
+    with step("Environment") as this:
+        settings = read_settings()
+        this.detail = f"Python {sys.version.split()[0]}, {settings.mode} mode"
+        listeners = [bind(settings.host, settings.port, "PORT"), bind(settings.host, settings.crm_port, "CRM_PORT")]
+    with running_database(settings) as url:
+        migrated(url)
+        app = create_app(settings, url)
+
+        def started() -> None:
+            console.print(f"\n  Atrium is ready: [bold]http://localhost:{settings.port}/[/] shows every door. Ctrl-C ends it.\n")
+
+        run(app, settings, listeners, started)
+    console.print("Everything has stopped.")
+
+
+@commands.command()
+def dev() -> None:
+    """Serve, and start again whenever a source file changes; PostgreSQL stays up meanwhile."""
+    with running_database(read_settings()):
+        reload.watch_and_run([sys.executable, __file__, "serve"])
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    with running_database(read_settings()) as url:
+        migrated(url)
+
+
+@commands.command()
+def routes() -> None:
+    """List every route, in the order in which they are tried."""
+    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    for route in create_app(settings, "postgresql://").routes:
+        methods = " ".join(sorted(getattr(route, "methods", None) or ["*"]))
+        console.print(f"{methods:<12} {getattr(route, 'path', route)}", soft_wrap=True)
+
+
+@commands.command()
+def doctor() -> None:
+    """Check what the server needs, and say what to do about what is missing."""
+    if not diagnosis.examine():
+        raise typer.Exit(1)
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Run a command; what prevents it is a sentence, not a traceback."""
+    signal.signal(signal.SIGTERM, _end)  # so that whatever was started is left in order
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        commands()
+    except CannotStart as error:
+        for line in str(error).splitlines():
+            console.print(f"[red]✗[/] {line}", soft_wrap=True, markup=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

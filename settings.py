@@ -4,7 +4,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,10 +26,18 @@ DEMO_SECRETS = {
 """What stands for a secret in demo mode, and with what production refuses to start."""
 
 
+def _with_scheme(url: str | None, *schemes: str) -> str | None:
+    if url is not None and url.split("://", 1)[0] not in schemes:
+        raise ValueError(f"it must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return url
+
+
 class Settings(BaseSettings):
     """One attribute per setting; the environment variable is the name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     mode: Mode = Field(Mode.DEMO, description="demo: simulators and demo accounts. production: real services, no default secret.")
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a server listens
@@ -38,6 +46,8 @@ class Settings(BaseSettings):
     data_dir: str = Field("data", description="Folder of the embedded PostgreSQL and of uploaded files.")
     database_url: str | None = Field(None, description="postgresql://… of an external server; the embedded one when empty.")
     broadcast_url: str | None = Field(None, description="redis://… or postgresql://… of the message bus; the database when empty.")
+    limit_concurrency: int = Field(2000, ge=10, description="Connections and running requests above which one process answers 503.")
+    forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For is believed, separated by commas; * for any.")
 
     database_pool: int = Field(16, ge=2, le=200, description="Connections that one process keeps for reads, and as many for writes.")
     connect_timeout: float = Field(3, description="Seconds to wait for a connection to PostgreSQL.")
@@ -80,6 +90,22 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_webhook_secret"]), description="Signs Stripe's webhooks.")
     crm_bearer_token: SecretStr = Field(SecretStr(DEMO_SECRETS["crm_bearer_token"]), description="The CRM's static token.")
     internal_token: SecretStr = Field(SecretStr(DEMO_SECRETS["internal_token"]), description="Opens Minuteserv's internal endpoints.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "postgresql", "postgres")
+
+    @field_validator("broadcast_url")
+    @classmethod
+    def _is_a_bus(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "redis", "rediss", "postgresql", "postgres")
+
+    @model_validator(mode="after")
+    def _listen_on_two_ports(self) -> Self:
+        if self.port == self.crm_port:
+            raise ValueError("PORT and CRM_PORT must differ")
+        return self
 
     @model_validator(mode="after")
     def _refuse_default_secrets(self) -> Self:

@@ -1,7 +1,6 @@
 """What every test may ask for: a migrated PostgreSQL of its own kind, the app on it, and clients at its doors."""
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,9 +10,9 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
+from listening import Server, bind
 from main import create_app
 from migrations import migrate
 from models.database import Database
@@ -151,19 +150,13 @@ async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-async def server(database_url: str, settings: Settings) -> AsyncIterator[str]:
-    """The address, such as http://127.0.0.1:40123, of a real server in this process."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        uvicorn_server = uvicorn.Server(
-            uvicorn.Config(create_app(settings, database_url), log_level="warning", ws_max_size=1_000_000, timeout_graceful_shutdown=2)
-        )
-        uvicorn_server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(uvicorn_server._serve([listener]))
-        while not uvicorn_server.started and not serving.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        if serving.done():
-            await serving
+async def server(app: Starlette, settings: Settings) -> AsyncIterator[str]:
+    """The address, such as http://127.0.0.1:40123, of a real server in this process, of the same app as `client`."""
+    started = asyncio.Event()
+    running = Server(app, settings, started.set)
+    with bind("127.0.0.1", 0, "PORT") as listener:
+        serving = asyncio.create_task(running.serve(sockets=[listener]))
+        await asyncio.wait_for(started.wait(), 5)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        uvicorn_server.should_exit = True
+        running.should_exit = True
         await serving

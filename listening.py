@@ -1,0 +1,118 @@
+"""The HTTP server of one process: its ports, its patience, and its way to end."""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from asyncio import TimerHandle, Transport
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from settings import Settings
+from startup import CannotStart
+
+HEADER_SECONDS = 10
+GOODBYE_SECONDS = 5
+WEBSOCKET_BYTES = 1_000_000
+
+
+class PatientHttp(HttpToolsProtocol):
+    """Closes a connection whose request has not shown all its headers in time; uvicorn itself would wait for ever."""
+
+    _deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_headers()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait_for_headers()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_headers(self) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+
+class Server(uvicorn.Server):
+    """Ends quietly at the first SIGINT or SIGTERM, at once at the second."""
+
+    def __init__(self, app: Starlette, settings: Settings, started: Callable[[], None]) -> None:
+        self._say_started = started
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=PatientHttp,
+                lifespan="off",  # ours, see serve()
+                ws_max_size=WEBSOCKET_BYTES,
+                limit_concurrency=settings.limit_concurrency,
+                timeout_graceful_shutdown=GOODBYE_SECONDS,
+                server_header=False,
+                access_log=False,
+                log_config=None,
+                forwarded_allow_ips=settings.forwarded_allow_ips,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._say_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def bind(host: str, port: int, name: str) -> socket.socket:
+    """A port of ours, taken before anything else is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(_why(error, host, port, name)) from error
+    return listener
+
+
+def _why(error: OSError, host: str, port: int, name: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is already taken: end what listens there, or choose another one with {name}=…"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"Port {port} may not be opened by this user: choose one above 1023 with {name}=…"
+    return f"HOST {host} is no address of this machine: {error.strerror or error}."
+
+
+def run(app: Starlette, settings: Settings, listeners: list[socket.socket], started: Callable[[], None]) -> None:
+    """Serve on all listeners, in the fastest loop that is installed, until a signal comes."""
+    server = Server(app, settings, started)
+
+    async def serve() -> None:
+        async with app.router.lifespan_context(app):
+            await server.serve(sockets=listeners)
+
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(serve())

@@ -1,0 +1,72 @@
+"""The pages for people: the landing page and GraphiQL, both without anything from another host."""
+
+from pathlib import Path
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from settings import Settings
+from web.doors import ACCOUNTS, TOOLS, systems_of
+
+WEB = Path(__file__).parent
+TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(WEB / "templates"), autoescape=True, undefined=jinja2.StrictUndefined)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+# the editor positions its cursor, its hints and its panes by style attributes and inserts a style sheet of its own
+GRAPHIQL_HEADERS = HEADERS | {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("style-src", "style-src 'unsafe-inline'")
+}
+
+
+class Assets(StaticFiles):
+    """Style sheets and scripts; vendored ones bear their version in their names and so never change."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if path.startswith("vendor") else "no-cache"
+        return response
+
+
+async def landing(request: Request) -> Response:
+    """Every door of this server on one page."""
+    app: Starlette = request.app
+    settings: Settings = app.state.settings
+    page = TEMPLATES.get_template("landing.html").render(
+        settings=settings, tools=TOOLS, systems=systems_of(app), accounts=ACCOUNTS if settings.is_demo else ()
+    )
+    return HTMLResponse(page, headers=HEADERS)
+
+
+async def graphiql(_: Request) -> Response:
+    """The GraphQL editor."""
+    return HTMLResponse(TEMPLATES.get_template("graphiql.html").render(), headers=GRAPHIQL_HEADERS)
+
+
+def example_operations() -> list[dict[str, str]]:
+    """What the editor's tabs show at first, in their order; a leading comment block says what it does."""
+    return [{"name": path.stem, "query": path.read_text()} for path in sorted((WEB / "examples").glob("*.graphql"))]
+
+
+async def examples(_: Request) -> Response:
+    """The example operations for the editor."""
+    return JSONResponse(example_operations(), headers={"X-Content-Type-Options": "nosniff"})
+
+
+def page_routes() -> list[BaseRoute]:
+    return [
+        Route("/", landing),
+        Route("/graphiql", graphiql),
+        Route("/graphiql/examples.json", examples),
+        Mount("/static", Assets(directory=WEB / "static"), name="static"),
+    ]
