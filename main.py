@@ -8,11 +8,13 @@ from typing import NoReturn
 
 import typer
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 import diagnosis
 import reload
+from engine.http import graphql
+from engine.runtime import running
 from listening import bind, run
-from models.database import Database
 from settings import Settings
 from startup import CannotStart, console, migrated, read_settings, running_database, step
 from web.health import health_routes
@@ -31,11 +33,13 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with Database(database_url, settings) as database:
-            app.state.database = database
+        async with running(settings, database_url) as runtime:
+            app.state.runtime = runtime
+            app.state.database = runtime.database
             yield
 
-    app = Starlette(routes=[*health_routes(), *page_routes()], lifespan=lifespan)
+    graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
+    app = Starlette(routes=[graphql_route, *health_routes(), *page_routes()], lifespan=lifespan)
     app.state.settings = settings
     return app
 

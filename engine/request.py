@@ -4,10 +4,10 @@ import dataclasses
 import re
 from uuid import uuid4
 
-from resolvers.authentication import authenticate
 from starlette.requests import HTTPConnection
 
 from engine.runtime import runtime_of
+from resolvers.authentication import authenticate
 from resolvers.context import Context
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from engine.execute import Engine
+from gateways.all import Gateways, open_gateways
 from models.database import Database
 from resolvers.context import Context
 from settings import Settings
@@ -19,7 +19,7 @@ class Runtime:
 
     settings: Settings
     database: Database
-    gateways: Any
+    gateways: Gateways
     engine: Engine
     raw_engine: Engine
     wake: Callable[[], None]
@@ -40,11 +40,11 @@ class Runtime:
 @asynccontextmanager
 async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
     """Open everything, and close it in the end."""
-    async with Database(database_url, settings) as database:
+    async with Database(database_url, settings) as database, open_gateways(settings, database) as gateways:
         yield Runtime(
             settings=settings,
             database=database,
-            gateways=None,
+            gateways=gateways,
             engine=Engine(settings),
             raw_engine=Engine(settings, raw=True),
             wake=lambda: None,

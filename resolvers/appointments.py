@@ -200,16 +200,17 @@ async def _scene(db: AsyncSession, user_id: int, name: str | None) -> int | None
         return None
     mine = or_(Scene.owner_id == user_id, and_(Scene.owner_id.is_(None), Scene.is_public))
     found = await db.scalar(
-        select(Scene.id).where(mine, or_(Scene.slug == slug(name), func.lower(Scene.name) == name.lower())).order_by(Scene.owner_id).limit(1)
+        select(Scene.id)
+        .where(mine, or_(Scene.slug == slug(name), func.lower(Scene.name) == name.lower()))
+        .order_by(Scene.owner_id)
+        .limit(1)
     )
     if found is None:
         raise BadUserInput(scene="There is no such scene.")
     return found
 
 
-async def _price(
-    db: AsyncSession, ctx: Context, offer: Offer, addons: Sequence[Addon], day: date
-) -> tuple[Price, int | None]:
+async def _price(db: AsyncSession, ctx: Context, offer: Offer, addons: Sequence[Addon], day: date) -> tuple[Price, int | None]:
     """The price on that day, and the credit that was taken for it."""
     found = await db.execute(
         select(Membership, Plan)
@@ -223,7 +224,12 @@ async def _price(
 
     def price(credits_left: int) -> Price:
         return price_of(
-            plan, offer.category.slug, price=offer.service.price, member_price=offer.spa.member_price, addons=amounts, credits_left=credits_left
+            plan,
+            offer.category.slug,
+            price=offer.service.price,
+            member_price=offer.spa.member_price,
+            addons=amounts,
+            credits_left=credits_left,
         )
 
     if membership is not None and plan is not None and price(plan.monthly_service_credits).takes_credit:

@@ -40,13 +40,17 @@ def is_changeable(status: str, starts_at: datetime, now: datetime) -> bool:
 
 
 @allow(SIGNED_IN)
-def list_my_bookings(ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST) -> Select[tuple[Booking]]:
+def list_my_bookings(
+    ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST
+) -> Select[tuple[Booking]]:
     """The viewer's own bookings."""
     return _narrowed(select(Booking).where(Booking.customer_id == ctx.viewer.id), filter, ctx.now()).order_by(*ORDERS[order])
 
 
 @allow(*STAFF)
-def list_bookings(ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST) -> Select[tuple[Booking]]:
+def list_bookings(
+    ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST
+) -> Select[tuple[Booking]]:
     """Everybody's bookings, for the staff."""
     return _narrowed(select(Booking), filter, ctx.now()).order_by(*ORDERS[order])
 

@@ -28,7 +28,9 @@ FREE_SLOTS = """
 WITH open AS (
   SELECT l.id AS location_id, l.time_zone, hours.hours
   FROM locations l CROSS JOIN LATERAL (
-    SELECT range_agg(tstzrange(($1::date + each.opens) AT TIME ZONE l.time_zone, ($1::date + each.closes) AT TIME ZONE l.time_zone)) AS hours
+    SELECT range_agg(
+      tstzrange(($1::date + each.opens) AT TIME ZONE l.time_zone, ($1::date + each.closes) AT TIME ZONE l.time_zone)
+    ) AS hours
     FROM (
       SELECT e.opens, e.closes FROM schedule_exceptions e WHERE e.schedule_id = l.schedule_id AND e.day = $1 AND e.opens IS NOT NULL
       UNION ALL

@@ -45,10 +45,14 @@ class Booking(Record):
     location: Location | None = related("location")
     addons: list[BookedAddon] = related("addons")
     can_cancel: bool = computed(
-        ["status", "starts_at"], lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()), "Whether it may still be cancelled."
+        ["status", "starts_at"],
+        lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()),
+        "Whether it may still be cancelled.",
     )
     can_reschedule: bool = computed(
-        ["status", "starts_at"], lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()), "Whether it may still be moved."
+        ["status", "starts_at"],
+        lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()),
+        "Whether it may still be moved.",
     )
     date: date = computed(
         ["starts_at", "location.time_zone"], lambda row: _local(row, "starts_at").date(), "The day, in the location's calendar."

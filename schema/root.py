@@ -3,27 +3,32 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.bookings import Appointment, BookingMutations, BookingQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
+from schema.rooms import RoomMutations, RoomQueries
 from schema.scalars import SCALARS
+from schema.scheduling import SchedulingMutations, SchedulingQueries
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(CatalogueQueries):
+class Query(CatalogueQueries, SchedulingQueries, BookingQueries, RoomQueries):
     """The root of reads."""
+
+
+@strawberry.type(description="Everything that can be done.")
+class Mutation(SchedulingMutations, BookingMutations, RoomMutations):
+    """The root of writes."""
 
 
 def build_schema() -> strawberry.Schema:
     """The whole schema, with a key argument on every write."""
+    for each in Mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+        if isinstance(each, OperationField):
+            each.takes_key = True
     return strawberry.Schema(
         query=Query,
-        types=[SpaService, MarketplaceService, HomeService],
+        mutation=Mutation,
+        types=[SpaService, MarketplaceService, HomeService, Appointment],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
     )
-
-
-def _take_keys(mutation: type) -> type:
-    for field in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
-        if isinstance(field, OperationField):
-            field.takes_key = True
-    return mutation

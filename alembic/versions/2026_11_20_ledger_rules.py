@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "2026_11_20_ledger_rules"
-down_revision = "2026_11_20_first_tables"
+down_revision = "2026_11_20_limit_counters"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_20_limit_counters"
-down_revision = "2026_11_20_first_tables"
+down_revision = "2026_11_20_rooms_and_demo"
 branch_labels = None
 depends_on = None
 

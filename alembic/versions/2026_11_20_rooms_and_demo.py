@@ -1,9 +1,8 @@
 """Keep heartbeats apart from devices, messages until they are sent, and notes of the demo."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
-
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "2026_11_20_rooms_and_demo"
 down_revision = "2026_11_20_history"
