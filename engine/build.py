@@ -32,9 +32,9 @@ def keep_python_values(schema: strawberry.Schema) -> strawberry.Schema:
     """Leave leaf values as they are, so that a REST dialect can spell them its own way."""
     for found in schema._schema.type_map.values():
         if isinstance(found, GraphQLEnumType) and not found.name.startswith("__"):
-            found.coerce_output_value = _itself  # type: ignore[method-assign]
+            setattr(found, "coerce_output_value", _itself)  # noqa: B010 - mypy knows it as a method
         elif isinstance(found, GraphQLScalarType) and found.name not in specified_scalar_types:
-            found.coerce_output_value = _itself  # type: ignore[method-assign]
+            found.coerce_output_value = _itself
     return schema
 
 
@@ -67,18 +67,18 @@ def _install_object(shapes: Shapes, name: str, found: GraphQLObjectType) -> None
             each.resolve = _read_again(shapes, shapes.python_names[name, spoken])
 
 
-def _from_row(source: dict[str, Any], info: GraphQLResolveInfo, **_: Any) -> Any:
+def _from_row(source: dict[str, Any], info: GraphQLResolveInfo[Context], **_: Any) -> Any:
     return source[info.path.key]  # type: ignore[index]
 
 
-def _from_page(source: dict[str, Any], info: GraphQLResolveInfo, **_: Any) -> Any:
+def _from_page(source: dict[str, Any], info: GraphQLResolveInfo[Context], **_: Any) -> Any:
     return source[info.field_name]
 
 
 def _read_again(shapes: Shapes, attribute: str) -> Resolver:
     """A field of a payload that holds a row: it is read with what the document asks of it."""
 
-    async def resolve(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
+    async def resolve(source: Any, info: GraphQLResolveInfo[Context], **_: Any) -> Any:
         value = source[attribute] if isinstance(source, dict) else getattr(source, attribute)
         return await Reading(shapes, info).answer(value)
 
@@ -92,7 +92,7 @@ def _root(shapes: Shapes, field: OperationField) -> Resolver:
     shown = {name: shapes.names_of(table) for name, table in tables.items() if table}
     schema = shapes.schema
 
-    async def resolve(_: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
+    async def resolve(_: Any, info: GraphQLResolveInfo[Context], **given: Any) -> Any:
         ctx: Context = info.context
         operation.admit(ctx.viewer)
         arguments = convert_arguments(given, arguments_of, schema.schema_converter.scalar_registry, schema.config)

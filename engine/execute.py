@@ -65,7 +65,7 @@ class Engine:
         try:
             async with asyncio.timeout(self.settings.operation_timeout):
                 result = execute(self.schema, document.node, None, ctx, variables, operation_name)  # type: ignore[arg-type]
-                found = result if isinstance(result, ExecutionResult) else await result  # type: ignore[misc]
+                found = result if isinstance(result, ExecutionResult) else await result
         except TimeoutError:
             return _refused(Unavailable("The operation took too long."))
         errors = found.errors or []

@@ -74,7 +74,7 @@ def part(rows: Select[Any], keys: list[Key], page: Page) -> Select[Any]:
     return ordered.limit(page.size + 1)
 
 
-def count(rows: Select[Any]) -> Select[tuple[int]]:
+def count(rows: Select[Any]) -> Select[int]:
     """How many rows there are in all."""
     return select(func.count()).select_from(rows.order_by(None).subquery())
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select
-from sqlalchemy.orm import RelationshipProperty, aliased, class_mapper
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import InstrumentedAttribute, RelationshipProperty, aliased, class_mapper
 
 from engine.selection import Reader
 from engine.shapes import FieldShape, Shape, Shapes
@@ -26,7 +26,7 @@ class Batch:
     """A to-many relation: rows of another statement, grouped by the parent's key."""
 
     rows: Select[Any]
-    remote: ColumnElement[Any]
+    remote: InstrumentedAttribute[Any]
     plan: "Plan"
 
 
@@ -146,7 +146,7 @@ class Planner:
         remote_key = attribute_of(target, relation.mapper.get_property_by_column(remote).key)
         inner.index(remote_key)
         number = len(plan.batches)
-        plan.batches.append(Batch(Select(target).order_by(*(relation.order_by or ())), remote_key, inner))
+        plan.batches.append(Batch(select(target).order_by(*(relation.order_by or ())), remote_key, inner))
 
         def owe(record: Record, run: Run) -> list[Any]:
             made: list[Any] = []

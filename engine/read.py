@@ -21,7 +21,7 @@ NODE_LISTS, EDGES, INFO, TOTAL = "nodes", "edges", "pageInfo", "totalCount"
 class Reading:
     """Turns rows into answers for one field of one request."""
 
-    def __init__(self, shapes: Shapes, info: GraphQLResolveInfo) -> None:
+    def __init__(self, shapes: Shapes, info: GraphQLResolveInfo[Context]) -> None:
         self.shapes = shapes
         self.info = info
         self.ctx: Context = info.context

@@ -66,4 +66,4 @@ class Reader:
         if condition == type_name:
             return True
         found = self.schema.type_map[condition]
-        return is_abstract_type(found) and self.schema.is_sub_type(found, self.schema.type_map[type_name])  # type: ignore[arg-type]
+        return is_abstract_type(found) and self.schema.is_sub_type(found, self.schema.type_map[type_name])

@@ -63,7 +63,7 @@ class Shapes:
         concrete = self.schema.schema_converter.type_map.get(type_name)
         general = getattr(getattr(concrete, "definition", None), "concrete_of", None)
         if general is not None and general.origin is Connection and isinstance(implementation, GraphQLObjectType):
-            return get_named_type(implementation.fields["nodes"].type).name
+            return str(get_named_type(implementation.fields["nodes"].type).name)
         return None
 
     def _add(self, name: str, definition: StrawberryObjectDefinition, implementation: Any) -> None:

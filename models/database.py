@@ -6,14 +6,14 @@ from typing import Any, Self
 
 import asyncpg
 import orjson
-from sqlalchemy import Executable
+from sqlalchemy import Dialect, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from errors import Unavailable
 from settings import Settings
 
-DIALECT = PGDialect_asyncpg()
+DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 LOST = (
     OSError,
     TimeoutError,
@@ -80,7 +80,8 @@ class Database:
         """The rows of a statement."""
         text, arguments = spell(statement)
         async with self.reading() as connection:
-            return await connection.fetch(text, *arguments)
+            rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+        return rows
 
     async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
         settings = self._settings

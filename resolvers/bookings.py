@@ -40,23 +40,19 @@ def is_changeable(status: str, starts_at: datetime, now: datetime) -> bool:
 
 
 @allow(SIGNED_IN)
-def list_my_bookings(
-    ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST
-) -> Select[tuple[Booking]]:
+def list_my_bookings(ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST) -> Select[Booking]:
     """The viewer's own bookings."""
     return _narrowed(select(Booking).where(Booking.customer_id == ctx.viewer.id), filter, ctx.now()).order_by(*ORDERS[order])
 
 
 @allow(*STAFF)
-def list_bookings(
-    ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST
-) -> Select[tuple[Booking]]:
+def list_bookings(ctx: Context, *, filter: BookingFilter | None = None, order: BookingOrder = BookingOrder.NEWEST) -> Select[Booking]:
     """Everybody's bookings, for the staff."""
     return _narrowed(select(Booking), filter, ctx.now()).order_by(*ORDERS[order])
 
 
 @allow(SIGNED_IN)
-def get_booking(ctx: Context, *, id: Key[Booking] | None = None, reference: str | None = None) -> Select[tuple[Booking]]:
+def get_booking(ctx: Context, *, id: Key[Booking] | None = None, reference: str | None = None) -> Select[Booking]:
     """One booking, by its id or its reference."""
     if (id is None) == (reference is None):
         raise BadUserInput(id="Give either the id or the reference.")
@@ -123,8 +119,10 @@ async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None =
 async def access_appointment(db: AsyncSession, viewer: Viewer, id: Key[Booking]) -> tuple[Booking, Appointment]:
     """The booking, locked, with its appointment; NotFound when it is not the viewer's to change."""
     booking = await db.scalar(select(Booking).where(id.names(Booking), visible(viewer)).with_for_update())
-    appointment = booking and await db.scalar(select(Appointment).where(Appointment.booking_id == booking.id))
-    if booking is None or appointment is None:
+    if booking is None:
+        raise NotFound
+    appointment = await db.scalar(select(Appointment).where(Appointment.booking_id == booking.id))
+    if appointment is None:
         raise NotFound
     return booking, appointment
 
@@ -142,7 +140,7 @@ async def _local(db: AsyncSession, room: Room, booking: Booking, day: date | Non
     return local_moment(day or local.date(), hour or local.time(), location.time_zone)
 
 
-def _narrowed(found: Select[tuple[Booking]], filter: BookingFilter | None, now: datetime) -> Select[tuple[Booking]]:
+def _narrowed(found: Select[Booking], filter: BookingFilter | None, now: datetime) -> Select[Booking]:
     if filter is None:
         return found
     if filter.kind is not None:

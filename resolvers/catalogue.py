@@ -18,16 +18,14 @@ ORDERS = {
 
 
 @allow(ANYONE)
-def list_categories(ctx: Context, *, line: ServiceLine | None = None) -> Select[tuple[Category]]:
+def list_categories(ctx: Context, *, line: ServiceLine | None = None) -> Select[Category]:
     """Categories of services, in the order in which they are shown."""
     found = select(Category).order_by(Category.position, Category.id)
     return found.where(Category.line == line) if line else found
 
 
 @allow(ANYONE)
-def list_services(
-    ctx: Context, *, filter: ServiceFilter | None = None, order: ServiceOrder = ServiceOrder.FEATURED
-) -> Select[tuple[Service]]:
+def list_services(ctx: Context, *, filter: ServiceFilter | None = None, order: ServiceOrder = ServiceOrder.FEATURED) -> Select[Service]:
     """Services that can be booked."""
     found = select(Service).where(Service.is_active).order_by(*ORDERS[order])
     if filter is None:
@@ -44,7 +42,7 @@ def list_services(
 
 
 @allow(ANYONE)
-def get_service(ctx: Context, *, id: Key[Service] | None = None, slug: str | None = None) -> Select[tuple[Service]]:
+def get_service(ctx: Context, *, id: Key[Service] | None = None, slug: str | None = None) -> Select[Service]:
     """One service, by its id or its slug."""
     if (id is None) == (slug is None):
         raise BadUserInput(id="Give either the id or the slug.")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, text
+from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,7 +21,6 @@ from settings import Settings
 
 if TYPE_CHECKING:
     from gateways.all import Gateways
-
     from resolvers.idempotency import Call
 
 SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
@@ -89,7 +88,7 @@ class Context:
             raise refusal(error) from error
         self.wake()
 
-    async def fetch(self, statement: Select[Any]) -> list[Any]:
+    async def fetch(self, statement: Executable) -> list[Any]:
         """The rows of a statement, outside any transaction."""
         return list(await self.database.fetch(statement))
 

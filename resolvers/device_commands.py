@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from jobs.queue import enqueue
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import Unavailable
 from gateways.devices import Command, Report
+from jobs.queue import enqueue
 from models.rooms import COMMAND_MOVES, CommandStatus, Device, DeviceAction, DeviceCommand
 from resolvers.context import Context
 from resolvers.moves import move

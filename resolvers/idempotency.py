@@ -104,7 +104,9 @@ class Call:
             return None
         if row.body_hash != self.body_hash:
             raise IdempotencyKeyReused
-        return Replayed(await _unpack(db, orjson.loads(_open(self.encryption_key, row.answer))))
+        value = await _unpack(db, orjson.loads(_open(self.encryption_key, row.answer)))
+        db.expunge_all()  # so that the rows outlive the end of this transaction
+        return Replayed(value)
 
 
 def answers(db: AsyncSession, value: Any) -> None:

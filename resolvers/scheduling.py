@@ -173,7 +173,7 @@ def local_moment(day: date, hour: time, time_zone: str) -> datetime:
 
 
 @allow(SIGNED_IN)
-def list_my_holds(ctx: Context) -> Select[tuple[Hold]]:
+def list_my_holds(ctx: Context) -> Select[Hold]:
     """Slots that are kept for the viewer now."""
     return select(Hold).where(Hold.user_id == ctx.viewer.id, Hold.expires_at > ctx.now()).order_by(Hold.expires_at, Hold.id)
 

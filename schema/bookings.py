@@ -1,7 +1,10 @@
 """What clients see of bookings."""
 
-from datetime import date, datetime, time
+from collections.abc import Mapping
+from datetime import date as Day
+from datetime import datetime, time
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import strawberry
@@ -54,7 +57,7 @@ class Booking(Record):
         lambda row, ctx: is_changeable(row["status"], row["starts_at"], ctx.now()),
         "Whether it may still be moved.",
     )
-    date: date = computed(
+    date: Day = computed(
         ["starts_at", "location.time_zone"], lambda row: _local(row, "starts_at").date(), "The day, in the location's calendar."
     )
     start_time: time = computed(
@@ -65,10 +68,9 @@ class Booking(Record):
     )
 
 
-def _local(row: dict[str, object], name: str) -> datetime:
-    moment, zone = row[name], row["location.time_zone"]
-    assert isinstance(moment, datetime)  # noqa: S101 - for the type checker
-    return moment.astimezone(ZoneInfo(str(zone or "UTC")))
+def _local(row: Mapping[str, Any], name: str) -> datetime:
+    moment: datetime = row[name]
+    return moment.astimezone(ZoneInfo(row["location.time_zone"] or "UTC"))
 
 
 @shows(tables.Booking, kind=BookingKind.APPOINTMENT)

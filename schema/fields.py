@@ -273,7 +273,7 @@ def _spoken(annotation: Any) -> Any:
         return list[_spoken(get_args(annotation)[0])]  # type: ignore[misc]
     if get_origin(annotation) is Annotated:
         inner, *rest = get_args(annotation)
-        return Annotated[(_spoken(inner), *rest)]  # type: ignore[return-value]
+        return Annotated[(_spoken(inner), *rest)]
     return annotation
 
 

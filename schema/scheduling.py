@@ -1,6 +1,7 @@
 """What clients see of time: locations, availability, held slots."""
 
-from datetime import date, datetime, time
+from datetime import date as Day
+from datetime import datetime, time
 
 import strawberry
 
@@ -37,7 +38,7 @@ class Slot:
 class Availability:
     """Free slots, by time and room."""
 
-    date: date = strawberry.field(description="The day, in the calendar of each location.")
+    date: Day = strawberry.field(description="The day, in the calendar of each location.")
     slots: list[Slot] = strawberry.field(description="Free slots, soonest first.")
 
 
