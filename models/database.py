@@ -9,10 +9,12 @@ import orjson
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.util import LRUCache
 
 from errors import Unavailable
 from settings import Settings
 
+COMPILED: LRUCache[Any, Any] = LRUCache(1000)
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 LOST = (
     OSError,
@@ -26,14 +28,18 @@ LOST = (
 
 
 def spell(statement: Executable) -> tuple[str, list[Any]]:
-    """The SQL text of a statement, with $1 and so on, and its arguments in that order."""
-    compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
-    values = compiled.construct_params()
-    processors = compiled._bind_processors
-    arguments = [
-        processors[name](values[name]) if name in processors and values[name] is not None else values[name] for name in compiled.positiontup
+    """The SQL text of a statement, with $1 and so on, and its arguments in that order; statements of one shape are compiled once."""
+    key = statement._generate_cache_key()  # type: ignore[attr-defined]
+    found = COMPILED.get(key.key) if key else None
+    if found is None:
+        found = statement.compile(dialect=DIALECT, cache_key=key, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+        if key and not found.literal_execute_params and not found.post_compile_params:
+            COMPILED[key.key] = found
+    values = found.construct_params(key.params if key else None, extracted_parameters=key.bindparams if key else None)
+    processors = found._bind_processors
+    return str(found), [
+        processors[name](values[name]) if name in processors and values[name] is not None else values[name] for name in found.positiontup
     ]
-    return str(compiled), arguments
 
 
 class Database:

@@ -1,6 +1,6 @@
 """Bookings of every kind: reading them, moving and cancelling appointments."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, and_, select, update
@@ -19,12 +19,27 @@ from resolvers.idempotency import answers
 from resolvers.inputs.bookings import BookingFilter, BookingOrder
 from resolvers.moves import move
 from resolvers.operations import SIGNED_IN, allow
-from resolvers.people import resource_of
+from resolvers.places import When, find_place
 from resolvers.reserving import lock, release, reserve
-from resolvers.scheduling import local_moment, next_slots, suitable_room, within_hours
+from resolvers.scheduling import next_slots
 from subscriptions.bookings import BookingCancelled, BookingRescheduled
 from subscriptions.facts import announce
 
+PRESENT = (
+    select(
+        Booking.customer_id,
+        Booking.starts_at,
+        Booking.ends_at,
+        Location.time_zone,
+        Appointment.room_id,
+        Room.resource_id,
+        Service.category_id,
+    )
+    .join(Appointment, Appointment.booking_id == Booking.id)
+    .join(Room, Room.id == Appointment.room_id)
+    .join(Service, Service.id == Booking.service_id)
+    .join(Location, Location.id == Booking.location_id)
+)
 OPEN = (BookingStatus.PENDING, BookingStatus.CONFIRMED)
 ORDERS = {BookingOrder.NEWEST: (Booking.starts_at.desc(), Booking.id.desc()), BookingOrder.SOONEST: (Booking.starts_at, Booking.id)}
 
@@ -70,29 +85,29 @@ async def reschedule_booking(
     room_id: Key[Room] | None = None,
 ) -> Booking:
     """Move an appointment to another time, given as a moment or as a day and hour of its location, and perhaps to another room."""
-    wanted: list[tuple[int, datetime, timedelta]] = []
+    found = await ctx.fetch(PRESENT.where(id.names(Booking), visible(ctx.viewer)))
+    if not found:
+        raise NotFound
+    now_at = found[0]
+    length = now_at["ends_at"] - now_at["starts_at"]
+    room = room_id or Key(number=now_at["room_id"])
+    when = _when(now_at["starts_at"].astimezone(ZoneInfo(now_at["time_zone"])), starts_at, date, start_time)
+    place = await find_place(ctx, room, now_at["category_id"], when, length, now_at["customer_id"])
     try:
         async with ctx.writing() as db:
             booking, appointment = await access_appointment(db, ctx.viewer, id)
             _check_open(booking, ctx.now())
-            service = await db.get_one(Service, booking.service_id)
-            room = await suitable_room(db, room_id or Key(number=appointment.room_id), service.category_id)
-            begins = starts_at or await _local(db, room, booking, date, start_time)
-            ends = begins + (booking.ends_at - booking.starts_at)
-            wanted.append((service.category_id, begins, ends - begins))
-            await within_hours(db, ctx, room, begins, ends)
-            taken = await db.scalar(select(Room.resource_id).where(Room.id == appointment.room_id))
-            person = await resource_of(db, booking.customer_id)
-            await lock(db, [taken or room.resource_id, room.resource_id, person], ctx.now())
+            resources = [now_at["resource_id"], *place.resources]
+            await lock(db, resources, place.starts_at, place.ends_at, ctx.now(), own_booking=booking.id)
             await release(db, booking_id=booking.id)
-            await reserve(db, [room.resource_id, person], begins, ends, booking_id=booking.id)
+            await reserve(db, place.resources, place.starts_at, place.ends_at, booking_id=booking.id)
             before = (booking.starts_at, booking.ends_at)
-            booking.starts_at, booking.ends_at, booking.location_id = begins, ends, room.location_id
-            appointment.room_id = room.id
+            booking.starts_at, booking.ends_at, booking.location_id = place.starts_at, place.ends_at, place.location_id
+            appointment.room_id = place.room_id
             await announce(db, BookingRescheduled(booking, *before))
             answers(db, booking)
     except SlotTaken as lost:
-        raise SlotTaken(details={"next_slots": await next_slots(ctx, *wanted[0])}) from lost
+        raise SlotTaken(details={"next_slots": await next_slots(ctx, now_at["category_id"], place.starts_at, length)}) from lost
     return booking
 
 
@@ -132,12 +147,11 @@ def _check_open(booking: Booking, now: datetime) -> None:
         raise Conflict(f"A booking that is {booking.status} or has begun cannot be changed.")
 
 
-async def _local(db: AsyncSession, room: Room, booking: Booking, day: date | None, hour: time | None) -> datetime:
-    location = await db.get_one(Location, room.location_id)
-    if day is None and hour is None:
+def _when(local: datetime, starts_at: datetime | None, day: date | None, hour: time | None) -> When:
+    """Where only the day or only the hour is given, the other stays."""
+    if starts_at is None and day is None and hour is None:
         raise BadUserInput(date="Say to which day or hour.", start_time="Say to which day or hour.")
-    local = booking.starts_at.astimezone(ZoneInfo(location.time_zone))
-    return local_moment(day or local.date(), hour or local.time(), location.time_zone)
+    return When(starts_at, day or local.date(), hour or local.time())
 
 
 def _narrowed(found: Select[Booking], filter: BookingFilter | None, now: datetime) -> Select[Booking]:

@@ -3,22 +3,49 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy import bindparam, delete, insert, select, text
+from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.scheduling import Hold, Reservation, Resource
+from errors import SlotTaken
+from models.scheduling import Reservation, Resource
 
-
-async def lock(db: AsyncSession, resource_ids: Sequence[int], now: datetime) -> None:
-    """Wait for everyone else who takes these resources, always in one order, and clear away holds that expired."""
-    rows = select(Resource.id).where(Resource.id.in_(resource_ids)).order_by(Resource.id)
-    await db.execute(rows.with_for_update(key_share=True))
-    expired = select(Hold.id).where(Hold.expires_at <= now)
-    await db.execute(
-        delete(Reservation).where(Reservation.resource_id.in_(resource_ids), Reservation.hold_id.in_(expired)),
-        execution_options={"synchronize_session": False},
+# Holds that expired make room; what still stands in the way is told at once, before anything is written.
+MAKE_ROOM = text(
+    """
+    WITH wanted AS (SELECT unnest(CAST(:resources AS bigint[])) AS resource_id),
+    found AS (
+      SELECT v.id, h.expires_at <= :now AS is_over, v.booking_id, v.hold_id
+      FROM wanted JOIN reservations v
+        ON int8range(v.resource_id, v.resource_id, '[]') && int8range(wanted.resource_id, wanted.resource_id, '[]') AND v.during && :during
+      LEFT JOIN holds h ON h.id = v.hold_id
+    ),
+    cleared AS (DELETE FROM reservations WHERE id IN (SELECT id FROM found WHERE is_over))
+    SELECT EXISTS (
+      SELECT FROM found WHERE is_over IS NOT TRUE
+        AND booking_id IS DISTINCT FROM CAST(:own_booking AS bigint) AND hold_id IS DISTINCT FROM CAST(:own_hold AS bigint)
     )
+    """
+).bindparams(bindparam("during", type_=TSTZRANGE))
+
+
+async def lock(
+    db: AsyncSession,
+    resource_ids: Sequence[int],
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    *,
+    own_booking: int | None = None,
+    own_hold: int | None = None,
+) -> None:
+    """Wait for everyone else who takes these resources, always in one order; SlotTaken when the time is gone by then."""
+    ids = sorted(set(resource_ids))
+    await db.execute(select(Resource.id).where(Resource.id.in_(ids)).order_by(Resource.id).with_for_update(key_share=True))
+    during = Range(starts_at, ends_at)
+    values = {"resources": ids, "now": now, "during": during, "own_booking": own_booking, "own_hold": own_hold}
+    if await db.scalar(MAKE_ROOM, values):
+        raise SlotTaken
 
 
 async def reserve(
@@ -30,7 +57,7 @@ async def reserve(
     booking_id: int | None = None,
     hold_id: int | None = None,
 ) -> None:
-    """Take locked resources for a booking or a hold; ends in SlotTaken when one of them is taken already."""
+    """Take locked resources for a booking or a hold; the exclusion constraint has the last word."""
     during = Range(starts_at, ends_at)
     rows = [{"resource_id": each, "during": during, "booking_id": booking_id, "hold_id": hold_id} for each in sorted(set(resource_ids))]
     await db.execute(insert(Reservation), rows)

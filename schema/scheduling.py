@@ -6,7 +6,7 @@ from datetime import datetime, time
 import strawberry
 
 from models import scheduling as tables
-from resolvers import scheduling
+from resolvers import holds, scheduling
 from schema.fields import Record, column, operation, shows
 from schema.rooms import Room
 
@@ -57,12 +57,12 @@ class SchedulingQueries:
     """Reading time."""
 
     availability: Availability = operation(scheduling.find_availability)
-    my_holds: list[Hold] = operation(scheduling.list_my_holds)
+    my_holds: list[Hold] = operation(holds.list_my_holds)
 
 
 @strawberry.type
 class SchedulingMutations:
     """Keeping slots."""
 
-    hold_slot: Hold = operation(scheduling.hold_slot)
-    release_hold: Hold = operation(scheduling.release_hold)
+    hold_slot: Hold = operation(holds.hold_slot)
+    release_hold: Hold = operation(holds.release_hold)

@@ -20,7 +20,7 @@ from models.identity import Role, User
 from models.keys import Key
 from models.memberships import MembershipCredit
 from models.scheduling import Reservation
-from resolvers import appointments, bookings, scheduling
+from resolvers import appointments, bookings, holds, scheduling
 from resolvers.context import Context, Viewer
 from resolvers.operations import perform
 from settings import Settings
@@ -83,7 +83,7 @@ async def test_a_credit_pays_for_the_service_until_none_is_left_and_comes_back_o
     await make_member(database, ann, credits=1)
     first = await book(by(world, ann), spa)
     second = await book(by(world, ann), spa, starts_at=soon() + timedelta(hours=2))
-    assert (first.total_amount, first.status, second.total_amount) == (0, BookingStatus.CONFIRMED, Decimal("150.00"))
+    assert (first.total_amount, first.status, second.total_amount) == (Decimal(0), BookingStatus.CONFIRMED, Decimal("150.00"))
     await perform(bookings.cancel_booking, by(world, ann), {"id": Key(number=first.id)})
     async with database.sessions() as db:
         assert (await db.scalars(select(MembershipCredit.used))).all() == [0]
@@ -91,7 +91,7 @@ async def test_a_credit_pays_for_the_service_until_none_is_left_and_comes_back_o
 
 async def test_two_hundred_people_want_one_slot_and_one_gets_it(world: Context, database: Database, spa: Spa) -> None:
     people = [await make_person(database, f"p{number}") for number in range(200)]
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     outcomes = await asyncio.gather(*[book(by(world, each), spa) for each in people], return_exceptions=True)
     took = time.monotonic() - began
     won = [each for each in outcomes if isinstance(each, Booking)]
@@ -99,7 +99,7 @@ async def test_two_hundred_people_want_one_slot_and_one_gets_it(world: Context, 
     assert (len(won), len(lost)) == (1, 199), [each for each in outcomes if not isinstance(each, Booking | SlotTaken)][:3]
     assert all(len(each.details["next_slots"]) == 3 for each in lost)  # type: ignore[arg-type]
     assert await count(database, Booking) == 1
-    print(f"200 at one slot: {took:.2f} s")
+    print(f"200 at one slot: {took:.2f} s, cpu {time.process_time()-cpu:.2f}")
 
 
 async def test_one_person_cannot_be_in_two_rooms_whatever_the_order(world: Context, database: Database, spa: Spa) -> None:
@@ -173,12 +173,12 @@ async def test_nonsense_is_refused_and_leaves_nothing(
 async def test_a_held_slot_is_kept_for_its_holder_until_it_expires(world: Context, database: Database, spa: Spa) -> None:
     ann, bob = by(world, await make_person(database)), by(world, await make_person(database, "bob"))
     wanted = {"service_id": Key(number=spa.service.id), "room_id": Key(number=spa.rooms[0].id), "starts_at": soon()}
-    hold = await perform(scheduling.hold_slot, ann, wanted)
+    hold = await perform(holds.hold_slot, ann, wanted)
     with pytest.raises(SlotTaken):
         await book(bob, spa)
     made = await book(ann, spa, hold_id=Key(number=hold.id))
     assert made.starts_at == hold.starts_at
-    second = await perform(scheduling.hold_slot, ann, {**wanted, "starts_at": soon() + timedelta(hours=2)})
+    second = await perform(holds.hold_slot, ann, {**wanted, "starts_at": soon() + timedelta(hours=2)})
     async with database.sessions.begin() as db:
         (await db.get_one(type(second), second.id)).expires_at = world.now() - timedelta(seconds=1)
     assert (await book(bob, spa, starts_at=second.starts_at)).customer_id == bob.viewer.id
