@@ -96,6 +96,7 @@ class Refund(Visible):
     status: Mapped[RefundStatus] = mapped_column(default=RefundStatus.PENDING, doc="Whether it has gone back.")
     reason: Mapped[str | None] = mapped_column(doc="Why, as the staff noted.")
     failure_message: Mapped[str | None] = mapped_column(doc="Why it failed, in the provider's words.")
+    asked_as: Mapped[str | None] = mapped_column(unique=True, doc="By whom and under which idempotency key it was asked for.")
 
     __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
 

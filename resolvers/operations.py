@@ -90,14 +90,15 @@ async def perform(operation: Operation, ctx: Context, arguments: dict[str, Any],
     try:
         if replayed := await call.find(ctx):
             return replayed.value
-        value = await _persistently(lambda: operation(ctx, **arguments))
+        value = await persistently(lambda: operation(ctx, **arguments))
     except Replayed as replayed:
         return replayed.value
     call.check()
     return value
 
 
-async def _persistently(run: Callable[[], Awaitable[Any]]) -> Any:
+async def persistently(run: Callable[[], Awaitable[Any]]) -> Any:
+    """Run again what lost a deadlock; for a last transaction whose operation must not be run again as a whole."""
     for attempt in range(RETRIES):
         try:
             return await run()
