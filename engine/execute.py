@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute, subscribe
 
 from engine.answers import Answer
 from engine.build import install, keep_python_values
 from engine.documents import Document, Documents
 from engine.guard import check_values
+from engine.variables import check_variables
 from errors import ApiError, BadUserInput, Unavailable
 from resolvers.context import Context
 from schema.root import build_schema
@@ -54,12 +55,14 @@ class Engine:
     ) -> Answer:
         """Run a document that was checked."""
         try:
-            operation = self._chosen(document, operation_name)
+            chosen = self._chosen(document, operation_name)
+            operation = chosen.operation
             if operation is OperationType.SUBSCRIPTION:
                 raise BadUserInput("Subscribe over a WebSocket.")
             if reads_only and operation is not OperationType.QUERY:
                 raise BadUserInput("GET may only read.")
             check_values(variables)
+            check_variables(self.schema, chosen, variables or {})
         except ApiError as refusal:
             return _refused(refusal)
         try:
@@ -81,6 +84,7 @@ class Engine:
             return Answer(errors=document.errors, was_run=False)
         try:
             check_values(variables)
+            check_variables(self.schema, self._chosen(document, operation_name), variables or {})
         except ApiError as refusal:
             return _refused(refusal)
         begun = await subscribe(self.schema, document.node, None, ctx, variables, operation_name)  # type: ignore[arg-type,misc]
@@ -93,11 +97,11 @@ class Engine:
         operation = self.documents.get(text).operation(operation_name)
         return operation.operation if operation else None
 
-    def _chosen(self, document: Document, name: str | None) -> OperationType:
+    def _chosen(self, document: Document, name: str | None) -> OperationDefinitionNode:
         operation = document.operation(name)
         if operation is None:
             raise BadUserInput("Name the operation to run." if name is None else "The document has no operation of that name.")
-        return operation.operation
+        return operation
 
 
 async def _answers(results: Any) -> AsyncIterator[Answer]:

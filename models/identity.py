@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, func, text
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from models.base import SENSITIVE, Model, Visible
 
@@ -53,7 +53,18 @@ class User(Visible):
         lazy="raise", back_populates="user", order_by="Membership.id.desc()", doc="Memberships, newest first."
     )
 
+    membership: Mapped["Membership | None"] = relationship(
+        lazy="raise", viewonly=True, uselist=False, primaryjoin=lambda: _has_current(), doc="The membership that counts now, if any."
+    )
+
     __table_args__ = (Index("uq_users_email_lower", func.lower(email), unique=True),)
+
+
+def _has_current() -> ColumnElement[bool]:
+    # Imported late, since memberships point back at people.
+    from models.memberships import Membership, is_current
+
+    return and_(User.id == foreign(Membership.user_id), is_current(Membership))
 
 
 class UserRole(Model):

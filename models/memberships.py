@@ -1,13 +1,14 @@
 """Membership plans, the people on them, and the service credits they have used."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Model, Money, Visible
+from models.scheduling import house_day
 
 if TYPE_CHECKING:
     from models.identity import User
@@ -68,6 +69,12 @@ class Membership(Visible):
         Index("uq_memberships_active", "user_id", unique=True, postgresql_where=text("status = 'active'")),
         CheckConstraint("ends_on >= starts_on", name="order"),
     )
+
+
+def is_current(membership: Any, moment: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    """Whether a membership counts on the house's day, given the table or an alias of it; now unless said."""
+    day = house_day(func.now() if moment is None else moment)
+    return and_(membership.status == MembershipStatus.ACTIVE, membership.starts_on <= day, membership.ends_on >= day)
 
 
 class MembershipCredit(Model):

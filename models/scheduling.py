@@ -3,7 +3,7 @@
 from datetime import date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ColumnElement, Date, ForeignKey, UniqueConstraint, cast, func, select, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -67,6 +67,12 @@ class Location(Visible):
     schedule_id: Mapped[int] = mapped_column(ForeignKey("schedules.id"))
 
     schedule: Mapped[Schedule] = relationship(lazy="raise")
+
+
+def house_day(moment: ColumnElement[datetime]) -> ColumnElement[date]:
+    """The day in the house's calendar, which is that of its first location, for what belongs to no location."""
+    zone = select(Location.time_zone).order_by(Location.id).limit(1).scalar_subquery()
+    return cast(func.timezone(func.coalesce(zone, "UTC"), moment), Date)
 
 
 class ResourceKind(StrEnum):

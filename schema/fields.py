@@ -98,12 +98,15 @@ class Record:
     id: strawberry.ID = strawberry.field(description="Opaque global id.", metadata={"source": GlobalKey()})
 
 
-def shows(table: type[Model], *, interface: bool = False, kind: enum.Enum | None = None, name: str | None = None) -> Callable[[T], T]:
+def shows(
+    table: type[Model], *, interface: bool = False, kind: enum.Enum | None = None, name: str | None = None, with_keys: bool = True
+) -> Callable[[T], T]:
     """Declare a type whose fields come from a table; `kind` tells an interface's implementations apart."""
 
     def declare(cls: T) -> T:
         annotations = inspect.get_annotations(cls)
-        _add_keys(cls, annotations, table)
+        if with_keys:
+            _add_keys(cls, annotations, table)
         for attribute, annotation in annotations.items():
             _register_enums(annotation)
             shown = cls.__dict__.get(attribute, None) or Shown(Column((attribute,)))

@@ -6,18 +6,20 @@ from strawberry.schema.config import StrawberryConfig
 from schema.bookings import Appointment, BookingMutations, BookingQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
+from schema.identity import IdentityMutations, IdentityQueries
+from schema.memberships import MembershipQueries
 from schema.rooms import RoomMutations, RoomQueries
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(CatalogueQueries, SchedulingQueries, BookingQueries, RoomQueries):
+class Query(IdentityQueries, MembershipQueries, CatalogueQueries, SchedulingQueries, BookingQueries, RoomQueries):
     """The root of reads."""
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(SchedulingMutations, BookingMutations, RoomMutations):
+class Mutation(IdentityMutations, SchedulingMutations, BookingMutations, RoomMutations):
     """The root of writes."""
 
 

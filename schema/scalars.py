@@ -10,7 +10,9 @@ from typing import Any
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+from errors import BadUserInput
 from resolvers.inputs.scalars import Json
+from resolvers.inputs.values import EmailAddress, PhoneNumber, parse_email, parse_phone
 
 MONEY = re.compile(r"-?\d{1,10}(\.\d{1,2})?")
 
@@ -19,6 +21,8 @@ def _scalar(name: str, description: str, serialize: Callable[[Any], Any], parse:
     def parse_value(value: Any) -> Any:
         try:
             return parse(value)
+        except BadUserInput as refusal:
+            raise ValueError(*refusal.fields.values()) from None
         except (TypeError, ValueError, InvalidOperation, AttributeError):
             raise ValueError(f"This is not a {name}.") from None
 
@@ -58,5 +62,12 @@ SCALARS: dict[object, ScalarDefinition] = {
     date: _scalar("Date", "A day: 2026-01-15.", lambda value: value.isoformat(), lambda value: date.fromisoformat(_text(value))),
     time: _scalar("Time", "A time of day: 14:00 or 14:00:30.", _spell_time, lambda value: time.fromisoformat(_text(value))),
     uuid.UUID: _scalar("UUID", "A UUID.", str, lambda value: uuid.UUID(_text(value))),
+    EmailAddress: _scalar("EmailAddress", "An e-mail address, in lower case.", str, lambda value: parse_email(_text(value))),
+    PhoneNumber: _scalar(
+        "PhoneNumber",
+        "A phone number: + and 7 to 15 digits. Without + it is one of the United States.",
+        str,
+        lambda value: parse_phone(_text(value)),
+    ),
     Json: _scalar("JSON", "Any JSON value.", lambda value: value, lambda value: value),
 }
