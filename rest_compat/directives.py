@@ -1,0 +1,70 @@
+"""The directives of REST documents: where an endpoint stands, and what shapes its answer. /graphql never knows them."""
+
+from graphql import DirectiveNode, DocumentNode, FieldNode, GraphQLSchema, Visitor, extend_schema, parse, visit
+from graphql.language.visitor import VisitorAction
+
+DECLARATIONS = parse(
+    '''
+    """How a value is spelled where its type does not say it."""
+    enum RestFormat {
+      "An amount of money in the currency's smallest unit: 20000."
+      MINOR_UNITS
+      "The day of a moment or of a local time."
+      DAY
+      "The hour and minute of a moment or of a local time."
+      TIME
+      "Small letters."
+      LOWER
+      "Capitals."
+      UPPER
+      "The address of the next page where true, null where false."
+      NEXT_LINK
+      "The address of the previous page where true, null where false."
+      PREVIOUS_LINK
+    }
+
+    """The route that a document answers: one method, its status, the sentence that goes with success, and its own limit of calls."""
+    directive @rest(
+      get: String, post: String, put: String, patch: String, delete: String, status: Int = 200, says: String, limit: String
+    ) on QUERY | MUTATION
+
+    """Put one field of an object, or of each object of a list, in its place."""
+    directive @pluck(field: String!) on FIELD
+
+    """Put an object's fields among those beside it."""
+    directive @spread on FIELD
+
+    """Turn a list into an object whose keys are one field of its elements."""
+    directive @keyBy(field: String!) on FIELD
+
+    """Spell a value in another way than its type is."""
+    directive @as(format: RestFormat!) on FIELD
+    '''
+)
+SHAPING = frozenset({"pluck", "spread", "keyBy", "as"})
+OURS = SHAPING | {"rest"}
+
+
+def with_directives(schema: GraphQLSchema) -> GraphQLSchema:
+    """A private copy of the schema that knows the directives of REST documents."""
+    return extend_schema(schema, DECLARATIONS)
+
+
+class _Strip(Visitor):
+    def enter_directive(self, node: DirectiveNode, *_: object) -> VisitorAction:
+        return self.REMOVE if node.name.value in OURS else None
+
+
+def without_directives(document: DocumentNode) -> DocumentNode:
+    """The same operation as any GraphQL client would send it."""
+    return visit(document, _Strip())
+
+
+def shaping(node: FieldNode) -> dict[str, str | None]:
+    """The shaping directives of a field, in the order in which they are applied, with their argument."""
+    found: dict[str, str | None] = {}
+    for directive in node.directives:
+        if directive.name.value in SHAPING:
+            value = directive.arguments[0].value if directive.arguments else None
+            found[directive.name.value] = getattr(value, "value", None)
+    return found

@@ -1,0 +1,176 @@
+"""One older system at work: the one handler that all of them share."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import orjson
+import structlog
+from graphql import DocumentNode
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+import clock
+from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
+from resolvers.context import NOBODY, Context, Viewer
+from rest_compat.dialect import Dialect, Refusal
+from rest_compat.endpoint import Endpoint
+from rest_compat.inputs import JSON_BYTES, given, parse_object, read_body, read_variables
+from rest_compat.routes import AnyRoute, Handler, Parameters, Route, Table
+from rest_compat.usage import Usage, client_name
+
+OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+KEY_HEADERS = ("idempotency-key", "x-idempotency-key")
+RETRY_SOON = 1
+log = structlog.get_logger("rest")
+
+ContextOf = Callable[[HTTPConnection, str], Context]
+"""The context of a request that came through a door, before it is known who asks."""
+
+
+class Answer(Protocol):
+    """What running an operation brought."""
+
+    data: dict[str, Any] | None
+    errors: list[Any]
+
+
+class Engine(Protocol):
+    """What runs operations; the leaves of its answers are Python values."""
+
+    def prepare(self, document: DocumentNode) -> Any:
+        """A plan that can be run again and again."""
+
+    async def run_prepared(self, prepared: Any, ctx: Context, variables: dict[str, Any]) -> Answer:
+        """Run a plan with variables."""
+
+
+@dataclass(frozen=True)
+class PageLinks:
+    """The addresses of neighbouring pages, through the door that the client came by."""
+
+    request: Request
+    parameter: str
+    page: int
+
+    def beside(self, step: int) -> str:
+        """The address of the page so many steps away, with everything else as it was asked for."""
+        query = [(name, value) for name, value in self.request.query_params.multi_items() if name != self.parameter]
+        query.append((self.parameter, str(max(1, self.page + step))))
+        return str(self.request.url.replace(query=urlencode(query), fragment=""))
+
+
+class System:
+    """A dialect with its routes, over the engine."""
+
+    def __init__(self, dialect: Dialect, routes: list[AnyRoute], engine: Engine, context_of: ContextOf, usage: Usage) -> None:
+        self.dialect = dialect
+        self.name = dialect.name
+        self.table = Table(routes)
+        self._engine = engine
+        self.context_of = context_of
+        self._usage = usage
+        self._plans = {each.name: engine.prepare(each.document) for each in routes if isinstance(each, Endpoint)}
+
+    async def answer(self, request: Request, route: Route, path: Parameters) -> Response:
+        """Who calls, may they, what did they send, run it, shape it, spell it."""
+        ctx = self.context_of(request, self.name)
+        try:
+            ctx = await self._entered(request, ctx, route)
+            body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
+            answer = self._write(route.status, self.dialect.success(body, route), ctx)
+        except ApiError as error:
+            answer = self.refuse(self._worded(error, route), ctx)
+        except Exception:
+            # The last resort of the door: whatever failed is logged, and the client reads the system's own words.
+            log.exception("unexpected failure", system=self.name, route=route.name, request_id=ctx.request_id)
+            answer = self.refuse(ApiError(), ctx)
+        if route.alternate:
+            answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
+        self._usage.count(self.name, route.name, client_name(request.headers), answer.status_code)
+        return answer
+
+    def lost(self, request: Request, allowed: set[str]) -> Response:
+        """The answer where no route is, or none for this method."""
+        ctx = self.context_of(request, self.name)
+        answer = self.refuse(MethodNotAllowed() if allowed else NotFound(), ctx)
+        if allowed:
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
+        return answer
+
+    def refuse(self, error: ApiError, ctx: Context) -> Response:
+        """A refusal in the system's words."""
+        refusal = Refusal(error, self.dialect.status(error), error.fields, clock.now(), ctx.request_id)
+        answer = self._write(refusal.status, self.dialect.error(refusal), ctx)
+        if isinstance(error, RateLimited | Unavailable):
+            answer.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_SOON))
+        if isinstance(error, Unauthenticated):
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+
+    async def _entered(self, request: Request, ctx: Context, route: Route) -> Context:
+        """The context once it is known who asks, that they may, and under which key."""
+        ctx = ctx.with_viewer(await self._viewer(request, ctx, route))
+        for operation in route.operations:
+            operation.admit(ctx.viewer)
+        return dataclasses.replace(ctx, idempotency_key=_key(request.headers))
+
+    async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:
+        try:
+            return await self.dialect.viewer(request, ctx)
+        except Unauthenticated:
+            # Whoever signs in again still sends the old token along.
+            if route.is_open:
+                return NOBODY
+            raise
+
+    async def _run(self, request: Request, ctx: Context, endpoint: Endpoint, path: Parameters) -> Any:
+        body = {} if request.method in ("GET", "HEAD") else parse_object(await read_body(request, JSON_BYTES))
+        variables = read_variables(
+            endpoint, given(endpoint, request, path, body), page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen
+        )
+        found = await self._engine.run_prepared(self._plans[endpoint.name], ctx, variables)
+        if found.errors or found.data is None:
+            raise _first(found.errors)
+        page = variables.get(endpoint.page_number or "") or 1
+        data: Any = endpoint.change(found.data, self._links(request, page)) if endpoint.change else found.data
+        if endpoint.only_field is None:
+            return data
+        if (only := data.get(endpoint.only_field)) is None and found.data.get(endpoint.only_field) is None:
+            raise NotFound
+        return data if only is None else only
+
+    def _links(self, request: Request, page: int) -> PageLinks:
+        return PageLinks(request, self.dialect.page_parameter, page)
+
+    def _worded(self, error: ApiError, route: Route) -> ApiError:
+        """The same error with its fields as the client knows them; a path that is no id names nothing."""
+        if not isinstance(error, BadUserInput) or isinstance(route, Handler):
+            return error
+        fields = {route.old_names.get(name) or route.old_names.get(name.rpartition(".")[2]) or name: why for name, why in error.fields.items()}
+        if any(name in route.parameters for name in fields):
+            return NotFound()
+        return BadUserInput(error.message, details=error.details, **fields)
+
+    def _write(self, status: int, body: Any, ctx: Context) -> Response:
+        content = orjson.dumps(body, default=self.dialect.spelling.spell, option=OPTIONS)
+        return Response(content, status, {"X-Request-ID": ctx.request_id}, "application/json")
+
+
+def _key(headers: Mapping[str, str]) -> str | None:
+    """The key under which a write is done once, in either spelling of its header."""
+    keys = {headers[name] for name in KEY_HEADERS if headers.get(name)}
+    if len(keys) > 1:
+        raise BadUserInput(idempotency_key="Idempotency-Key and X-Idempotency-Key differ.")
+    return keys.pop() if keys else None
+
+
+def _first(errors: list[Any]) -> Exception:
+    """The refusal among an operation's errors."""
+    for error in errors:
+        original = getattr(error, "original_error", None) or error
+        if isinstance(original, ApiError):
+            return original
+    return errors[0] if errors else NotFound()
