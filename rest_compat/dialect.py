@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from starlette.requests import HTTPConnection
 
-from errors import ApiError, BadUserInput
-from resolvers.context import Context, Viewer
+from errors import ApiError, BadUserInput, Unauthenticated
+from resolvers.authentication import authenticate
+from resolvers.context import NOBODY, Context, Viewer
 from rest_compat.routes import Route
 
 
@@ -80,6 +81,16 @@ class Dialect:
         if kind == "PhoneNumber" and isinstance(value, str) and value.strip() and not value.strip().startswith("+"):
             return f"+{self.country}{value.strip()}"
         return value
+
+
+async def bearer(connection: HTTPConnection, ctx: Context) -> Viewer:
+    """Whoever the access token in the Authorization header names; nobody without one."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return NOBODY
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return await authenticate(ctx.database, ctx.settings, token.strip())
 
 
 def utc_z(value: datetime) -> str:

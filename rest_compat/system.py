@@ -1,20 +1,24 @@
 """One older system at work: the one handler that all of them share."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 import structlog
-from graphql import DocumentNode
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 import clock
+from engine.answers import Answer, refusal_of
+from engine.documents import Document
+from engine.execute import Engine
+from engine.request import begin_context
 from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.context import NOBODY, Context, Viewer
+from resolvers.limits import limit
 from rest_compat.dialect import Dialect, Refusal
 from rest_compat.endpoint import Endpoint
 from rest_compat.inputs import JSON_BYTES, given, parse_object, read_body, read_variables
@@ -24,27 +28,8 @@ from rest_compat.usage import Usage, client_name
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 KEY_HEADERS = ("idempotency-key", "x-idempotency-key")
 RETRY_SOON = 1
+LONGEST_LIST = 1000
 log = structlog.get_logger("rest")
-
-ContextOf = Callable[[HTTPConnection, str], Context]
-"""The context of a request that came through a door, before it is known who asks."""
-
-
-class Answer(Protocol):
-    """What running an operation brought."""
-
-    data: dict[str, Any] | None
-    errors: list[Any]
-
-
-class Engine(Protocol):
-    """What runs operations; the leaves of its answers are Python values."""
-
-    def prepare(self, document: DocumentNode) -> Any:
-        """A plan that can be run again and again."""
-
-    async def run_prepared(self, prepared: Any, ctx: Context, variables: dict[str, Any]) -> Answer:
-        """Run a plan with variables."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +50,17 @@ class PageLinks:
 class System:
     """A dialect with its routes, over the engine."""
 
-    def __init__(self, dialect: Dialect, routes: list[AnyRoute], engine: Engine, context_of: ContextOf, usage: Usage) -> None:
+    def __init__(self, dialect: Dialect, routes: list[AnyRoute], engine: Engine, usage: Usage) -> None:
         self.dialect = dialect
         self.name = dialect.name
         self.table = Table(routes)
         self._engine = engine
-        self.context_of = context_of
         self._usage = usage
-        self._plans = {each.name: engine.prepare(each.document) for each in routes if isinstance(each, Endpoint)}
+        self._plans = {each.name: Document(each.document, []) for each in routes if isinstance(each, Endpoint)}
 
     async def answer(self, request: Request, route: Route, path: Parameters) -> Response:
         """Who calls, may they, what did they send, run it, shape it, spell it."""
-        ctx = self.context_of(request, self.name)
+        ctx = begin_context(request, self.name)
         try:
             ctx = await self._entered(request, ctx, route)
             body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
@@ -94,7 +78,7 @@ class System:
 
     def lost(self, request: Request, allowed: set[str]) -> Response:
         """The answer where no route is, or none for this method."""
-        ctx = self.context_of(request, self.name)
+        ctx = begin_context(request, self.name)
         answer = self.refuse(MethodNotAllowed() if allowed else NotFound(), ctx)
         if allowed:
             answer.headers["Allow"] = ", ".join(sorted(allowed))
@@ -115,7 +99,9 @@ class System:
         ctx = ctx.with_viewer(await self._viewer(request, ctx, route))
         for operation in route.operations:
             operation.admit(ctx.viewer)
-        return dataclasses.replace(ctx, idempotency_key=_key(request.headers))
+        if route.limit:
+            await limit(ctx, f"{self.name} {route.name}", route.limit)
+        return dataclasses.replace(ctx, idempotency_key=_key(request.headers), longest_page=LONGEST_LIST)
 
     async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:
         try:
@@ -131,9 +117,9 @@ class System:
         variables = read_variables(
             endpoint, given(endpoint, request, path, body), page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen
         )
-        found = await self._engine.run_prepared(self._plans[endpoint.name], ctx, variables)
+        found = await self._engine.run_document(self._plans[endpoint.name], ctx, variables=variables)
         if found.errors or found.data is None:
-            raise _first(found.errors)
+            raise _failure(found)
         page = variables.get(endpoint.page_number or "") or 1
         data: Any = endpoint.change(found.data, self._links(request, page)) if endpoint.change else found.data
         if endpoint.only_field is None:
@@ -167,10 +153,7 @@ def _key(headers: Mapping[str, str]) -> str | None:
     return keys.pop() if keys else None
 
 
-def _first(errors: list[Any]) -> Exception:
-    """The refusal among an operation's errors."""
-    for error in errors:
-        original = getattr(error, "original_error", None) or error
-        if isinstance(original, ApiError):
-            return original
-    return errors[0] if errors else NotFound()
+def _failure(answer: Answer) -> Exception:
+    """The refusal among an operation's errors, or else what failed."""
+    refusals = [found for each in answer.errors if (found := refusal_of(each))]
+    return refusals[0] if refusals else answer.errors[0]
