@@ -57,13 +57,14 @@ class _Strip(Visitor):
 
 def without_directives(document: DocumentNode) -> DocumentNode:
     """The same operation as any GraphQL client would send it."""
-    return visit(document, _Strip())
+    stripped: DocumentNode = visit(document, _Strip())
+    return stripped
 
 
 def shaping(node: FieldNode) -> dict[str, str | None]:
     """The shaping directives of a field, in the order in which they are applied, with their argument."""
     found: dict[str, str | None] = {}
-    for directive in node.directives:
+    for directive in node.directives or ():
         if directive.name.value in SHAPING:
             value = directive.arguments[0].value if directive.arguments else None
             found[directive.name.value] = getattr(value, "value", None)

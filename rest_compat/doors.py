@@ -45,9 +45,7 @@ class Doors:
         self.systems = {each.name: each for each in systems}
         self._hosts = {host: self.systems[name] for host, name in hosts.items() if name in self.systems}
         self._ports = {port: self.systems[name] for port, name in ports.items() if name in self.systems}
-        self._texts = {
-            each.alternate: each.text for system in systems for each in system.table.routes if isinstance(each, Endpoint)
-        }
+        self._texts = {each.alternate: each.text for system in systems for each in system.table.routes if isinstance(each, Endpoint)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

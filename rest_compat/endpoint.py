@@ -96,9 +96,7 @@ class Endpoint:
 OperationsOf = Callable[[GraphQLSchema, OperationDefinitionNode], Sequence[Operation]]
 
 
-def read_endpoints(
-    folder: Path, schema: GraphQLSchema, *, spell_enum: Callable[[str], str] | None = None
-) -> list[Endpoint]:
+def read_endpoints(folder: Path, schema: GraphQLSchema, *, spell_enum: Callable[[str], str] | None = None) -> list[Endpoint]:
     """The endpoints of all documents in a folder; WrongDocument tells every mistake at once."""
     reader = _Reader(folder, schema, spell_enum)
     endpoints = [endpoint for each in reader.operations if (endpoint := reader.endpoint(each))]

@@ -1,10 +1,9 @@
 """Reading what an old client sends: path, query and body become the variables of an operation, under their old names."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
 from graphql import (
     GraphQLError,
     GraphQLInputType,
@@ -18,12 +17,10 @@ from graphql import (
 from graphql.utilities import validate_input_value
 from starlette.requests import Request
 
-from errors import BadUserInput, MalformedRequest, PayloadTooLarge
+from engine.guard import check_values, parse_json
+from errors import BadUserInput, MalformedRequest
 from rest_compat.endpoint import Endpoint, Variable
 
-JSON_BYTES = 1_000_000
-JSON_DEPTH = 20
-LARGEST = 2**63 - 1
 WHOLE = re.compile(r"[+-]?\d{1,19}")
 NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?")
 TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -41,50 +38,21 @@ SENTENCES = {
 Loosen = Callable[[Any, str], Any]
 
 
-async def read_body(request: Request, largest: int) -> bytes:
-    """The raw body; PayloadTooLarge as soon as it is longer than allowed."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > largest:
-        raise PayloadTooLarge
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > largest:
-            raise PayloadTooLarge
-        parts.append(part)
-    return b"".join(parts)
+def bad_fields(fields: dict[str, str]) -> BadUserInput:
+    """The refusal of fields by the client's names, which may be any words, `message` too."""
+    error = BadUserInput()
+    error.fields = fields
+    return error
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, none when it is empty; MalformedRequest for anything else."""
     if not body.strip():
         return {}
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise MalformedRequest("The body is not valid JSON.") from None
+    value = parse_json(body)
     if not isinstance(value, dict):
         raise MalformedRequest("The body must be a JSON object.")
-    _refuse_odd(value)
     return value
-
-
-def _refuse_odd(value: dict[str, Any]) -> None:
-    """Nothing nested too deep, no number that no column holds; texts are looked at with their field."""
-    level: list[Any] = [value]
-    for _ in range(JSON_DEPTH):
-        below: list[Any] = []
-        for each in level:
-            inside = each.values() if isinstance(each, dict) else each
-            for inner in inside:
-                if isinstance(inner, dict | list):
-                    below.append(inner)
-                elif isinstance(inner, int | float) and abs(inner) > LARGEST:
-                    raise MalformedRequest("A number in the body is too large.")
-        if not below:
-            return
-        level = below
-    raise MalformedRequest("The body is nested too deeply.")
 
 
 def given(endpoint: Endpoint, request: Request, path: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +95,7 @@ def read_variables(endpoint: Endpoint, sent: Mapping[str, Any], *, page_maximum:
     if endpoint.page_number and isinstance(values.get(endpoint.page_number), int):
         values[endpoint.page_number] = max(1, values[endpoint.page_number])
     if wrong:
-        raise BadUserInput(**wrong)
+        raise bad_fields(wrong)
     return values
 
 
@@ -153,9 +121,8 @@ def _normal(value: Any, kind: GraphQLInputType, loosen: Loosen) -> Any:
         return {name: _normal(value[name], field.type, loosen) for name, field in kind.fields.items() if name in value}
     if is_enum_type(kind):
         return _member(value, kind.values)
-    if isinstance(value, str):
-        value = _from_text(value, kind.name)
-    return loosen(value, kind.name)
+    name = get_named_type(kind).name
+    return loosen(_from_text(value, name) if isinstance(value, str) else value, name)
 
 
 def _member(value: Any, members: Mapping[str, Any]) -> Any:
@@ -180,8 +147,10 @@ def _problem(value: Any, kind: GraphQLInputType) -> str | None:
     """What is wrong with a value, in one sentence."""
     if value is None and is_non_null_type(kind):
         return EMPTY
-    if _has_odd_text(value):
-        return "This contains characters that cannot be stored."
+    try:
+        check_values(value)
+    except BadUserInput as refusal:
+        return refusal.message
     found: list[tuple[GraphQLError, list[str | int]]] = []
     validate_input_value(value, kind, lambda error, path: found.append((error, path)), hide_suggestions=True)
     if not found:
@@ -201,13 +170,3 @@ def _sentence(error: GraphQLError, kind: GraphQLInputType) -> str:
         return SENTENCES[named.name]
     original = error.original_error
     return str(original) if original and str(original) else f"This is not a {named.name}."
-
-
-def _has_odd_text(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value or not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value)
-    if isinstance(value, Sequence):
-        return any(_has_odd_text(each) for each in value)
-    if isinstance(value, Mapping):
-        return any(_has_odd_text(key) or _has_odd_text(inner) for key, inner in value.items())
-    return False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from graphql import (
     FieldNode,
@@ -33,8 +33,6 @@ class Links(Protocol):
 Change = Callable[[Any, Links], Any]
 Fragments = Mapping[str, FragmentDefinitionNode]
 Found = list[tuple[FieldNode, GraphQLNamedType]]
-
-
 
 
 def _minor_units(value: Any, _: Links) -> Any:
@@ -163,7 +161,7 @@ class Shaper:
                     seen.add(name)
 
     def _type(self, node: FieldNode, owner: GraphQLNamedType) -> GraphQLNamedType:
-        return get_named_type(owner.fields[node.name.value].type)  # type: ignore[attr-defined,no-any-return]
+        return cast(GraphQLNamedType, get_named_type(owner.fields[node.name.value].type))  # type: ignore[attr-defined]
 
 
 def _directives(found: Found) -> dict[str, str | None]:

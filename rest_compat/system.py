@@ -1,7 +1,6 @@
 """One older system at work: the one handler that all of them share."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -15,18 +14,18 @@ import clock
 from engine.answers import Answer, refusal_of
 from engine.documents import Document
 from engine.execute import Engine
+from engine.http import read_body
 from engine.request import begin_context
 from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.context import NOBODY, Context, Viewer
 from resolvers.limits import limit
 from rest_compat.dialect import Dialect, Refusal
 from rest_compat.endpoint import Endpoint
-from rest_compat.inputs import JSON_BYTES, given, parse_object, read_body, read_variables
+from rest_compat.inputs import bad_fields, given, parse_object, read_variables
 from rest_compat.routes import AnyRoute, Handler, Parameters, Route, Table
 from rest_compat.usage import Usage, client_name
 
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
-KEY_HEADERS = ("idempotency-key", "x-idempotency-key")
 RETRY_SOON = 1
 LONGEST_LIST = 1000
 log = structlog.get_logger("rest")
@@ -101,7 +100,7 @@ class System:
             operation.admit(ctx.viewer)
         if route.limit:
             await limit(ctx, f"{self.name} {route.name}", route.limit)
-        return dataclasses.replace(ctx, idempotency_key=_key(request.headers), longest_page=LONGEST_LIST)
+        return dataclasses.replace(ctx, longest_page=LONGEST_LIST)
 
     async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:
         try:
@@ -113,7 +112,7 @@ class System:
             raise
 
     async def _run(self, request: Request, ctx: Context, endpoint: Endpoint, path: Parameters) -> Any:
-        body = {} if request.method in ("GET", "HEAD") else parse_object(await read_body(request, JSON_BYTES))
+        body = {} if request.method in ("GET", "HEAD") else parse_object(await read_body(request, ctx.settings.max_body))
         variables = read_variables(
             endpoint, given(endpoint, request, path, body), page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen
         )
@@ -135,22 +134,17 @@ class System:
         """The same error with its fields as the client knows them; a path that is no id names nothing."""
         if not isinstance(error, BadUserInput) or isinstance(route, Handler):
             return error
-        fields = {route.old_names.get(name) or route.old_names.get(name.rpartition(".")[2]) or name: why for name, why in error.fields.items()}
+        names = route.old_names
+        fields = {names.get(name) or names.get(name.rpartition(".")[2]) or name: why for name, why in error.fields.items()}
         if any(name in route.parameters for name in fields):
             return NotFound()
-        return BadUserInput(error.message, details=error.details, **fields)
+        translated = bad_fields(fields)
+        translated.message, translated.details = error.message, error.details
+        return translated
 
     def _write(self, status: int, body: Any, ctx: Context) -> Response:
         content = orjson.dumps(body, default=self.dialect.spelling.spell, option=OPTIONS)
         return Response(content, status, {"X-Request-ID": ctx.request_id}, "application/json")
-
-
-def _key(headers: Mapping[str, str]) -> str | None:
-    """The key under which a write is done once, in either spelling of its header."""
-    keys = {headers[name] for name in KEY_HEADERS if headers.get(name)}
-    if len(keys) > 1:
-        raise BadUserInput(idempotency_key="Idempotency-Key and X-Idempotency-Key differ.")
-    return keys.pop() if keys else None
 
 
 def _failure(answer: Answer) -> Exception:

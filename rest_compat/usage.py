@@ -56,8 +56,8 @@ class Usage:
         if not calls:
             return
         rows = [
-            {"day": day, "system": system, "route": route, "client": client, "calls": number, "refused": refused[day, system, route, client]}
-            for (day, system, route, client), number in sorted(calls.items())
+            {"day": key[0], "system": key[1], "route": key[2], "client": key[3], "calls": number, "refused": refused[key]}
+            for key, number in sorted(calls.items())
         ]
         new = insert(EndpointUse).values(rows)
         added = {"calls": EndpointUse.calls + new.excluded.calls, "refused": EndpointUse.refused + new.excluded.refused}
