@@ -1,7 +1,21 @@
 """The directives of REST documents: where an endpoint stands, and what shapes its answer. /graphql never knows them."""
 
-from graphql import DirectiveNode, DocumentNode, FieldNode, GraphQLSchema, Visitor, extend_schema, parse, visit
+from graphql import (
+    ArgumentNode,
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLSchema,
+    IntValueNode,
+    Visitor,
+    extend_schema,
+    parse,
+    print_ast,
+    visit,
+)
 from graphql.language.visitor import VisitorAction
+
+from engine.pages import LARGEST
 
 DECLARATIONS = parse(
     '''
@@ -43,6 +57,7 @@ DECLARATIONS = parse(
 )
 SHAPING = frozenset({"pluck", "spread", "keyBy", "as"})
 OURS = SHAPING | {"rest"}
+PAGE_SIZE_ARGUMENTS = frozenset({"perPage", "first", "last"})
 
 
 def with_directives(schema: GraphQLSchema) -> GraphQLSchema:
@@ -55,10 +70,24 @@ class _Strip(Visitor):
         return self.REMOVE if node.name.value in OURS else None
 
 
+class _Modest(Visitor):
+    """Long bare lists are for old clients only: everybody else reads pages."""
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> VisitorAction:
+        if node.name.value in PAGE_SIZE_ARGUMENTS and isinstance(node.value, IntValueNode) and int(node.value.value) > LARGEST:
+            return ArgumentNode(name=node.name, value=IntValueNode(value=str(LARGEST)))
+        return None
+
+
 def without_directives(document: DocumentNode) -> DocumentNode:
     """The same operation as any GraphQL client would send it."""
     stripped: DocumentNode = visit(document, _Strip())
     return stripped
+
+
+def as_text(document: DocumentNode) -> str:
+    """How a GraphQL client writes the operation of a stripped document."""
+    return f"{print_ast(visit(document, _Modest()))}\n"
 
 
 def shaping(node: FieldNode) -> dict[str, str | None]:

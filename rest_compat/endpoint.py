@@ -22,7 +22,6 @@ from graphql import (
     VariableNode,
     Visitor,
     parse,
-    print_ast,
     validate,
     visit,
 )
@@ -30,12 +29,11 @@ from graphql.execution.values import get_directive_values
 from graphql.utilities import type_from_ast
 
 from resolvers.operations import ANYONE, Operation
-from rest_compat.directives import with_directives, without_directives
+from rest_compat.directives import PAGE_SIZE_ARGUMENTS, as_text, with_directives, without_directives
 from rest_compat.shapes import Change, Shaper
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PARAMETER = re.compile(r"\{(\w+)\}")
-PAGE_SIZE_ARGUMENTS = frozenset({"perPage", "first", "last"})
 
 
 class WrongDocument(Exception):
@@ -75,7 +73,7 @@ class Endpoint:
     @property
     def text(self) -> str:
         """The operation that replaces the endpoint, as a GraphQL client sends it."""
-        return print_ast(self.document) + "\n"
+        return as_text(self.document)
 
     @property
     def alternate(self) -> str:

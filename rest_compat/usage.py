@@ -13,7 +13,7 @@ from models.admin import EndpointUse
 from models.database import Database
 
 CALLS = prometheus_client.Counter("atrium_rest_calls", "Calls of old endpoints.", ["system", "route", "client", "outcome"])
-PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]{0,39}")
+PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]{0,39})(?:[/ ].*)?")
 CLIENTS = 100
 UNKNOWN, OTHER = "unknown", "other"
 
@@ -22,10 +22,10 @@ _known: set[str] = set()
 
 def client_name(headers: Mapping[str, str]) -> str:
     """The program that calls, as far as it says so: the first product of its User-Agent, never a person or an address."""
-    found = PRODUCT.match(headers.get("user-agent", "").partition("/")[0])
+    found = PRODUCT.fullmatch(headers.get("user-agent", ""))
     if found is None:
         return UNKNOWN
-    name = found[0].strip().lower()
+    name = found[1].lower()
     # Names are the client's to choose, so their number is bounded.
     if name not in _known and len(_known) >= CLIENTS:
         return OTHER
