@@ -21,7 +21,7 @@ from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimit
 from resolvers.context import NOBODY, Context, Viewer
 from rest_compat.dialect import Dialect, Refusal
 from rest_compat.endpoint import Endpoint
-from rest_compat.inputs import bad_fields, given, parse_object, read_variables
+from rest_compat.inputs import given, parse_object, read_variables
 from rest_compat.routes import AnyRoute, Handler, Parameters, Route, Table
 from rest_compat.usage import Usage, client_name
 
@@ -61,11 +61,9 @@ class System:
         """Who calls, may they, what did they send, run it, shape it, spell it."""
         ctx = begin_context(request, self.name)
         try:
-            ctx = await self._entered(request, ctx, route)
-            body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
-            answer = self._write(route.status, self.dialect.success(body, route), ctx)
+            answer = await self._answer(request, ctx, route, path)
         except ApiError as error:
-            answer = self.refuse(self._worded(error, route), ctx)
+            answer = self.refuse(error, ctx)
         except Exception:
             # The last resort of the door: whatever failed is logged, and the client reads the system's own words.
             log.exception("unexpected failure", system=self.name, route=route.name, request_id=ctx.request_id)
@@ -75,6 +73,14 @@ class System:
         self._usage.count(self.name, route.name, client_name(request.headers), answer.status_code)
         return answer
 
+    async def _answer(self, request: Request, ctx: Context, route: Route, path: Parameters) -> Response:
+        ctx = await self._entered(request, ctx, route)
+        try:
+            body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
+        except ApiError as error:
+            return self.refuse(error, ctx, self._fields(error, route))
+        return self._write(route.status, self.dialect.success(body, route), ctx)
+
     def lost(self, request: Request, allowed: set[str]) -> Response:
         """The answer where no route is, or none for this method."""
         ctx = begin_context(request, self.name)
@@ -83,9 +89,9 @@ class System:
             answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer
 
-    def refuse(self, error: ApiError, ctx: Context) -> Response:
+    def refuse(self, error: ApiError, ctx: Context, fields: dict[str, str] | None = None) -> Response:
         """A refusal in the system's words."""
-        refusal = Refusal(error, self.dialect.status(error), error.fields, clock.now(), ctx.request_id)
+        refusal = Refusal(error, self.dialect.status(error), error.fields if fields is None else fields, clock.now(), ctx.request_id)
         answer = self._write(refusal.status, self.dialect.error(refusal), ctx)
         if isinstance(error, RateLimited | Unavailable):
             answer.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_SOON))
@@ -130,17 +136,15 @@ class System:
     def _links(self, request: Request, page: int) -> PageLinks:
         return PageLinks(request, self.dialect.page_parameter, page)
 
-    def _worded(self, error: ApiError, route: Route) -> ApiError:
-        """The same error with its fields as the client knows them; a path that is no id names nothing."""
-        if not isinstance(error, BadUserInput) or isinstance(route, Handler):
-            return error
+    def _fields(self, error: ApiError, route: Route) -> dict[str, str]:
+        """The fields that an error names, as the client knows them; NotFound when the path itself is no id."""
+        if isinstance(route, Handler):
+            return error.fields
         names = route.old_names
         fields = {names.get(name) or names.get(name.rpartition(".")[2]) or name: why for name, why in error.fields.items()}
-        if any(name in route.parameters for name in fields):
-            return NotFound()
-        translated = bad_fields(fields)
-        translated.message, translated.details = error.message, error.details
-        return translated
+        if isinstance(error, BadUserInput) and any(name in route.parameters for name in fields):
+            raise NotFound
+        return fields
 
     def _write(self, status: int, body: Any, ctx: Context) -> Response:
         content = orjson.dumps(body, default=self.dialect.spelling.spell, option=OPTIONS)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_20_endpoint_uses"
-down_revision = "2026_11_20_history"
+down_revision = "2026_11_20_refunds"
 branch_labels = None
 depends_on = None
 
