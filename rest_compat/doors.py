@@ -137,3 +137,9 @@ def _nobody(error: NotFound) -> Response:
     """The answer at the root where no system knows the path."""
     body = {"error": {"code": error.code, "message": error.message}}
     return Response(orjson.dumps(body), error.status, media_type="application/json")
+
+
+async def older_systems(scope: Scope, receive: Receive, send: Send) -> None:
+    """The doors of the app that a connection came to."""
+    doors: Doors = scope["app"].state.doors
+    await doors(scope, receive, send)

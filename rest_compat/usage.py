@@ -1,12 +1,16 @@
 """Who still uses what: calls are counted per route and client, in a metric and, in batches, in a small table."""
 
+import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import date
 
 import prometheus_client
+import structlog
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 
 import clock
 from models.admin import EndpointUse
@@ -16,6 +20,7 @@ CALLS = prometheus_client.Counter("atrium_rest_calls", "Calls of old endpoints."
 PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]{0,39})(?:[/ ].*)?")
 CLIENTS = 100
 UNKNOWN, OTHER = "unknown", "other"
+log = structlog.get_logger("rest")
 
 _known: set[str] = set()
 
@@ -31,6 +36,9 @@ def client_name(headers: Mapping[str, str]) -> str:
         return OTHER
     _known.add(name)
     return name
+
+
+FLUSH_SECONDS = 30.0
 
 
 class Usage:
@@ -68,3 +76,29 @@ class Usage:
             self._calls += calls
             self._refused += refused
             raise
+
+
+@asynccontextmanager
+async def counting(database: Database) -> AsyncIterator[Usage]:
+    """Counts for as long as the process serves, written down every half minute and at the end."""
+    usage = Usage()
+    writer = asyncio.create_task(_write_down(usage, database))
+    try:
+        yield usage
+    finally:
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+        await _try_to_flush(usage, database)
+
+
+async def _write_down(usage: Usage, database: Database) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        await _try_to_flush(usage, database)
+
+
+async def _try_to_flush(usage: Usage, database: Database) -> None:
+    try:
+        await usage.flush(database)
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("usage not written down", error=repr(error))
