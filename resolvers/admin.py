@@ -11,7 +11,7 @@ from resolvers.operations import allow
 
 
 @allow(*STAFF)
-def list_endpoint_uses(ctx: Context, *, system: str | None = None, since: date | None = None) -> Select[tuple[EndpointUse]]:
+def list_endpoint_uses(ctx: Context, *, system: str | None = None, since: date | None = None) -> Select[EndpointUse]:
     """Which endpoints of older systems were called on which day, by which programs; newest first."""
     found = select(EndpointUse).order_by(EndpointUse.day.desc(), EndpointUse.calls.desc(), EndpointUse.id)
     if system is not None:

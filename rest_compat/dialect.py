@@ -6,10 +6,10 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from resolvers.authentication import authenticate
 from starlette.requests import HTTPConnection
 
 from errors import ApiError, BadUserInput, Unauthenticated
+from resolvers.authentication import authenticate
 from resolvers.context import NOBODY, Context, Viewer
 from rest_compat.routes import Route
 

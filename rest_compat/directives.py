@@ -73,7 +73,7 @@ class _Strip(Visitor):
 class _Modest(Visitor):
     """Long bare lists are for old clients only: everybody else reads pages."""
 
-    def enter_argument(self, node: ArgumentNode, *_: object) -> VisitorAction:
+    def enter_argument(self, node: ArgumentNode, *_: object) -> ArgumentNode | None:
         if node.name.value in PAGE_SIZE_ARGUMENTS and isinstance(node.value, IntValueNode) and int(node.value.value) > LARGEST:
             return ArgumentNode(name=node.name, value=IntValueNode(value=str(LARGEST)))
         return None

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import orjson
 import structlog
-from resolvers.limits import limit
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +18,7 @@ from engine.http import read_body
 from engine.request import begin_context
 from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.context import NOBODY, Context, Viewer
+from resolvers.limits import limit
 from rest_compat.dialect import Dialect, Refusal
 from rest_compat.endpoint import Endpoint
 from rest_compat.inputs import given, parse_object, read_variables
