@@ -8,13 +8,17 @@ from typing import NoReturn
 
 import typer
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 import diagnosis
 import reload
+from engine.execute import Engine
 from engine.http import graphql
 from engine.runtime import running
 from listening import bind, run
+from rest_compat.doors import older_systems
+from rest_compat.opening import open_doors
+from rest_compat.usage import Usage, counting
 from settings import Settings
 from startup import CannotStart, console, migrated, read_settings, running_database, step
 from web.health import health_routes
@@ -33,13 +37,14 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(settings, database_url) as runtime:
+        async with running(settings, database_url) as runtime, counting(runtime.database) as usage:
             app.state.runtime = runtime
             app.state.database = runtime.database
+            app.state.doors = open_doors(settings, runtime.raw_engine, usage)
             yield
 
     graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
-    app = Starlette(routes=[graphql_route, *health_routes(), *page_routes()], lifespan=lifespan)
+    app = Starlette(routes=[graphql_route, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
     app.state.settings = settings
     return app
 
@@ -80,9 +85,12 @@ def migrate() -> None:
 def routes() -> None:
     """List every route, in the order in which they are tried."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
-    for route in create_app(settings, "postgresql://").routes:
+    for route in create_app(settings, "postgresql://").routes[:-1]:
         methods = " ".join(sorted(getattr(route, "methods", None) or ["*"]))
         console.print(f"{methods:<12} {getattr(route, 'path', route)}", soft_wrap=True)
+    for each in open_doors(settings, Engine(settings, raw=True), Usage()).routes():
+        at_root = f"at the root: {each.shadowed_by}" if each.shadowed_by else "also at the root"
+        console.print(f"{each.method:<12} /{each.system}{each.path}  {each.name}, {at_root}", soft_wrap=True, highlight=False)
 
 
 @commands.command()

@@ -49,6 +49,15 @@ class Settings(BaseSettings):
     limit_concurrency: int = Field(2000, ge=10, description="Connections and running requests above which one process answers 503.")
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For is believed, separated by commas; * for any.")
 
+    rest_order: str = Field(
+        "coresync,events,banister,minuteserv,appointment360,crm",
+        description="Which older system answers first where their paths collide at the root.",
+    )
+    rest_hosts: str = Field(
+        "api.coresync.life=coresync,staging-api.coresync.life=coresync,api.minuteserv.com=minuteserv,api-staging.minuteserv.com=minuteserv",
+        description="Host names that mean one older system.",
+    )
+
     database_pool: int = Field(16, ge=2, le=200, description="Connections that one process keeps for reads, and as many for writes.")
     connect_timeout: float = Field(3, description="Seconds to wait for a connection to PostgreSQL.")
     command_timeout: float = Field(5, description="Seconds that a statement may take.")

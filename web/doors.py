@@ -1,9 +1,9 @@
 """What the landing page names: the tools, the older systems, and the demo accounts."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,7 @@ ACCOUNTS = (
 )
 
 
-def paths_of(routes: list[BaseRoute]) -> list[str]:
-    return [str(getattr(route, "path", "")) for route in routes]
-
-
 def systems_of(app: Starlette) -> list[System]:
-    """The older systems with the number of routes that stand under their prefix."""
-    paths = paths_of(app.routes)
-    return [System(door.path, door.name, door.purpose, sum(path.startswith(f"{door.path}/") for path in paths)) for door in SYSTEMS]
+    """The older systems with the number of their endpoints that are served."""
+    served = Counter(each.system for each in app.state.doors.routes())
+    return [System(door.path, door.name, door.purpose, served[door.path[1:]]) for door in SYSTEMS]

@@ -1,0 +1,98 @@
+"""What differs between the older systems, in five answers: who is calling, how values are spelled, success, pages, errors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from starlette.requests import HTTPConnection
+
+from errors import ApiError, BadUserInput, Unauthenticated
+from resolvers.authentication import authenticate
+from resolvers.context import NOBODY, Context, Viewer
+from rest_compat.routes import Route
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a system writes the values that JSON has no type for."""
+
+    money: Callable[[Decimal], Any]
+    moment: Callable[[datetime], str]
+    day: Callable[[date], str] = date.isoformat
+    time: Callable[[time], str] = lambda value: f"{value:%H:%M}"
+    enum: Callable[[str], str] | None = None
+
+    def spell(self, value: Any) -> Any:
+        """The spelling of one value; the writer of JSON asks for whatever it does not know itself."""
+        if isinstance(value, Decimal):
+            return self.money(value)
+        if isinstance(value, datetime):
+            return self.moment(value)
+        if isinstance(value, date):
+            return self.day(value)
+        if isinstance(value, time):
+            return self.time(value)
+        raise TypeError(f"{type(value).__name__} has no spelling")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error with its fields under their old names, and the request that it ended."""
+
+    error: ApiError
+    status: int
+    fields: dict[str, str]
+    at: datetime
+    request_id: str
+
+
+class Dialect:
+    """One older system's way to talk; a system's folder has one subclass."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    spelling: ClassVar[Spelling]
+    bad_field_status: ClassVar[int] = 422
+    page_maximum: ClassVar[int] = 200
+    page_parameter: ClassVar[str] = "page"
+    country: ClassVar[str] = "1"
+    """The calling code that stands for a missing one."""
+
+    async def viewer(self, connection: HTTPConnection, ctx: Context) -> Viewer:
+        """Who is calling; Unauthenticated when what the caller shows is not good any more."""
+        raise NotImplementedError
+
+    def success(self, body: Any, route: Route) -> Any:
+        """The body of a success."""
+        raise NotImplementedError
+
+    def error(self, refusal: Refusal) -> Any:
+        """The body of a refusal."""
+        raise NotImplementedError
+
+    def status(self, error: ApiError) -> int:
+        """The status of a refusal."""
+        return self.bad_field_status if isinstance(error, BadUserInput) else error.status
+
+    def loosen(self, value: Any, kind: str) -> Any:
+        """What a client of this system may leave out of a value of some type: the country of a phone number."""
+        if kind == "PhoneNumber" and isinstance(value, str) and value.strip() and not value.strip().startswith("+"):
+            return f"+{self.country}{value.strip()}"
+        return value
+
+
+async def bearer(connection: HTTPConnection, ctx: Context) -> Viewer:
+    """Whoever the access token in the Authorization header names; nobody without one."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return NOBODY
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return await authenticate(ctx.database, ctx.settings, token.strip())
+
+
+def utc_z(value: datetime) -> str:
+    """2026-01-15T14:00:00Z: a moment as CoreSync, Banister, Appointment360 and Minuteserv write it."""
+    return value.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,157 @@
+"""One older system at work: the one handler that all of them share."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+import clock
+from engine.answers import Answer, refusal_of
+from engine.documents import Document
+from engine.execute import Engine
+from engine.http import read_body
+from engine.request import begin_context
+from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
+from resolvers.context import NOBODY, Context, Viewer
+from resolvers.limits import limit
+from rest_compat.dialect import Dialect, Refusal
+from rest_compat.endpoint import Endpoint
+from rest_compat.inputs import given, parse_object, read_variables
+from rest_compat.routes import AnyRoute, Handler, Parameters, Route, Table
+from rest_compat.usage import Usage, client_name
+
+OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+RETRY_SOON = 1
+LONGEST_LIST = 1000
+log = structlog.get_logger("rest")
+
+
+@dataclass(frozen=True)
+class PageLinks:
+    """The addresses of neighbouring pages, through the door that the client came by."""
+
+    request: Request
+    parameter: str
+    page: int
+
+    def beside(self, step: int) -> str:
+        """The address of the page so many steps away, with everything else as it was asked for."""
+        query = [(name, value) for name, value in self.request.query_params.multi_items() if name != self.parameter]
+        query.append((self.parameter, str(max(1, self.page + step))))
+        return str(self.request.url.replace(query=urlencode(query), fragment=""))
+
+
+class System:
+    """A dialect with its routes, over the engine."""
+
+    def __init__(self, dialect: Dialect, routes: list[AnyRoute], engine: Engine, usage: Usage) -> None:
+        self.dialect = dialect
+        self.name = dialect.name
+        self.table = Table(routes)
+        self._engine = engine
+        self._usage = usage
+        self._plans = {each.name: Document(each.document, []) for each in routes if isinstance(each, Endpoint)}
+
+    async def answer(self, request: Request, route: Route, path: Parameters) -> Response:
+        """Who calls, may they, what did they send, run it, shape it, spell it."""
+        ctx = begin_context(request, self.name)
+        try:
+            answer = await self._answer(request, ctx, route, path)
+        except ApiError as error:
+            answer = self.refuse(error, ctx)
+        except Exception:
+            # The last resort of the door: whatever failed is logged, and the client reads the system's own words.
+            log.exception("unexpected failure", system=self.name, route=route.name, request_id=ctx.request_id)
+            answer = self.refuse(ApiError(), ctx)
+        if route.alternate:
+            answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
+        self._usage.count(self.name, route.name, client_name(request.headers), answer.status_code)
+        return answer
+
+    async def _answer(self, request: Request, ctx: Context, route: Route, path: Parameters) -> Response:
+        ctx = await self._entered(request, ctx, route)
+        try:
+            body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
+        except ApiError as error:
+            return self.refuse(error, ctx, self._fields(error, route))
+        return self._write(route.status, self.dialect.success(body, route), ctx)
+
+    def lost(self, request: Request, allowed: set[str]) -> Response:
+        """The answer where no route is, or none for this method."""
+        ctx = begin_context(request, self.name)
+        answer = self.refuse(MethodNotAllowed() if allowed else NotFound(), ctx)
+        if allowed:
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
+        return answer
+
+    def refuse(self, error: ApiError, ctx: Context, fields: dict[str, str] | None = None) -> Response:
+        """A refusal in the system's words."""
+        refusal = Refusal(error, self.dialect.status(error), error.fields if fields is None else fields, clock.now(), ctx.request_id)
+        answer = self._write(refusal.status, self.dialect.error(refusal), ctx)
+        if isinstance(error, RateLimited | Unavailable):
+            answer.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_SOON))
+        if isinstance(error, Unauthenticated):
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+
+    async def _entered(self, request: Request, ctx: Context, route: Route) -> Context:
+        """The context once it is known who asks, that they may, and under which key."""
+        ctx = ctx.with_viewer(await self._viewer(request, ctx, route))
+        for operation in route.operations:
+            operation.admit(ctx.viewer)
+        if route.limit:
+            await limit(ctx, f"{self.name} {route.name}", route.limit)
+        return dataclasses.replace(ctx, longest_page=LONGEST_LIST)
+
+    async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:
+        try:
+            return await self.dialect.viewer(request, ctx)
+        except Unauthenticated:
+            # Whoever signs in again still sends the old token along.
+            if route.is_open:
+                return NOBODY
+            raise
+
+    async def _run(self, request: Request, ctx: Context, endpoint: Endpoint, path: Parameters) -> Any:
+        body = {} if request.method in ("GET", "HEAD") else parse_object(await read_body(request, ctx.settings.max_body))
+        variables = read_variables(
+            endpoint, given(endpoint, request, path, body), page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen
+        )
+        found = await self._engine.run_document(self._plans[endpoint.name], ctx, variables=variables)
+        if found.errors or found.data is None:
+            raise _failure(found)
+        page = variables.get(endpoint.page_number or "") or 1
+        data: Any = endpoint.change(found.data, self._links(request, page)) if endpoint.change else found.data
+        if endpoint.only_field is None:
+            return data
+        if (only := data.get(endpoint.only_field)) is None and found.data.get(endpoint.only_field) is None:
+            raise NotFound
+        return data if only is None else only
+
+    def _links(self, request: Request, page: int) -> PageLinks:
+        return PageLinks(request, self.dialect.page_parameter, page)
+
+    def _fields(self, error: ApiError, route: Route) -> dict[str, str]:
+        """The fields that an error names, as the client knows them; NotFound when the path itself is no id."""
+        if isinstance(route, Handler):
+            return error.fields
+        names = route.old_names
+        fields = {names.get(name) or names.get(name.rpartition(".")[2]) or name: why for name, why in error.fields.items()}
+        if isinstance(error, BadUserInput) and any(name in route.parameters for name in fields):
+            raise NotFound
+        return fields
+
+    def _write(self, status: int, body: Any, ctx: Context) -> Response:
+        content = orjson.dumps(body, default=self.dialect.spelling.spell, option=OPTIONS)
+        return Response(content, status, {"X-Request-ID": ctx.request_id}, "application/json")
+
+
+def _failure(answer: Answer) -> Exception:
+    """The refusal among an operation's errors, or else what failed."""
+    refusals = [found for each in answer.errors if (found := refusal_of(each))]
+    return refusals[0] if refusals else answer.errors[0]
