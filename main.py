@@ -16,6 +16,8 @@ import reload
 from engine.http import graphql
 from engine.runtime import running
 from listening import bind, run
+from migrations import ROOT
+from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, migrated, read_settings, running_database, step
 from web.health import health_routes

@@ -26,7 +26,7 @@ def config(url: str) -> Config:
 
 def newest() -> str:
     """The revision that a current database has."""
-    return ScriptDirectory.fromconfig(config("")).get_current_head() or ""
+    return ScriptDirectory.from_config(config("")).get_current_head() or ""
 
 
 async def applied(connection: asyncpg.Connection) -> str:

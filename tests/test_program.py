@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from migrations import ROOT
+from settings import DEMO_SECRETS
 from tests.program import running
 
 READY = "Atrium is ready"
@@ -120,8 +121,7 @@ def test_a_taken_port_is_one_sentence(data: Path, name: str) -> None:
         ({"DATA_DIR": "/dev/null/atrium"}, "The data folder /dev/null/atrium cannot be written: Not a directory."),
         (
             {"MODE": "production"},
-            "Production refuses the default value of JWT_SECRET_KEY, ENCRYPTION_KEY, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, "
-            "CRM_BEARER_TOKEN, INTERNAL_TOKEN; set your own.",
+            f"Production refuses the default value of {', '.join(DEMO_SECRETS).upper()}; set your own.",
         ),
     ],
 )

@@ -9,7 +9,16 @@ from migrations import ROOT
 from settings import DEMO_SECRETS, Mode, Settings
 from startup import CannotStart, read_settings
 
-GOOD_SECRETS = {name.upper(): f"a-good-secret-of-many-characters-{number}" for number, name in enumerate(DEMO_SECRETS)}
+GOOD = {name.upper(): f"a-good-secret-of-many-characters-{number}" for number, name in enumerate(DEMO_SECRETS)} | {
+    "MODE": "production",
+    "SMTP_HOST": "mail.example.com",
+}
+"""What production needs."""
+
+
+def write(file: Path, values: dict[str, str]) -> Path:
+    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return file
 
 
 @pytest.fixture(autouse=True)
@@ -77,22 +86,17 @@ def test_an_unreadable_env_file_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", DEMO_SECRETS)
 def test_production_refuses_each_default_secret_by_name(tmp_path: Path, name: str) -> None:
-    secrets = GOOD_SECRETS | {name.upper(): DEMO_SECRETS[name]}
-    (tmp_path / ".env").write_text("MODE=production\n" + "".join(f"{key}={value}\n" for key, value in secrets.items()))
-    (said,) = refused(tmp_path / ".env")
+    (said,) = refused(write(tmp_path / ".env", GOOD | {name.upper(): DEMO_SECRETS[name]}))
     assert said == f"Production refuses the default value of {name.upper()}; set your own."
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "ENCRYPTION_KEY"])
 def test_production_refuses_short_keys(tmp_path: Path, name: str) -> None:
-    secrets = GOOD_SECRETS | {name: "short"}
-    (tmp_path / ".env").write_text("MODE=production\n" + "".join(f"{key}={value}\n" for key, value in secrets.items()))
-    assert refused(tmp_path / ".env") == [f"{name} must have at least 32 random bytes."]
+    assert refused(write(tmp_path / ".env", GOOD | {name: "short"})) == [f"{name} must have at least 32 random bytes."]
 
 
 def test_production_starts_with_secrets_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("MODE=production\n" + "".join(f"{key}={value}\n" for key, value in GOOD_SECRETS.items()))
-    assert read_settings(tmp_path / ".env").mode is Mode.PRODUCTION
+    assert read_settings(write(tmp_path / ".env", GOOD)).mode is Mode.PRODUCTION
 
 
 def test_no_secret_shows_when_settings_are_printed() -> None:
