@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from migrations import ROOT
 from schema.root import build_schema
-from settings import Settings
+from settings import Mode, Settings
 from tests.browser import open_page
 from web.doors import ACCOUNTS, SYSTEMS, TOOLS
 from web.pages import example_operations
@@ -33,7 +33,7 @@ async def test_every_door_of_the_landing_page_exists(client: httpx2.AsyncClient)
 
 
 async def test_passwords_show_in_demo_mode_only(app: Starlette, client: httpx2.AsyncClient, settings: Settings) -> None:
-    app.state.settings = settings.model_copy(update={"mode": "production"})
+    app.state.settings = settings.model_copy(update={"mode": Mode.PRODUCTION})
     page = (await client.get("/")).text
     assert "password123" not in page
     assert "user@example.com" not in page
