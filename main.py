@@ -4,21 +4,24 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 import diagnosis
+import dotenv_example
 import reload
 from engine.execute import Engine
 from engine.http import graphql
 from engine.runtime import running
 from listening import bind, run
+from migrations import ROOT
 from rest_compat.doors import older_systems
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
+from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, migrated, read_settings, running_database, step
 from web.health import health_routes
@@ -98,6 +101,17 @@ def doctor() -> None:
     """Check what the server needs, and say what to do about what is missing."""
     if not diagnosis.examine():
         raise typer.Exit(1)
+
+
+@commands.command()
+def schema(*, write: Annotated[bool, typer.Option(help="Write schema.graphql and .env.example instead of printing.")] = False) -> None:
+    """Print the GraphQL schema, or write what is generated from the code."""
+    printed = f"{build_schema().as_str()}\n"
+    if write:
+        (ROOT / "schema.graphql").write_text(printed)
+        dotenv_example.write(ROOT / ".env.example")
+    else:
+        sys.stdout.write(printed)
 
 
 def _end(*_: object) -> NoReturn:

@@ -18,7 +18,7 @@ TURN = 6_151_413_301
 Result = TypeVar("Result")
 
 
-def _config(url: str) -> Config:
+def config(url: str) -> Config:
     config = Config(ROOT / "alembic.ini")
     config.attributes["url"] = url
     return config
@@ -26,7 +26,7 @@ def _config(url: str) -> Config:
 
 def newest() -> str:
     """The revision that a current database has."""
-    return ScriptDirectory.from_config(_config("")).get_current_head() or ""
+    return ScriptDirectory.from_config(config("")).get_current_head() or ""
 
 
 async def applied(connection: asyncpg.Connection) -> str:
@@ -51,7 +51,7 @@ def migrate(url: str) -> bool:
             await connection.execute("SELECT pg_advisory_lock($1)", TURN)
             if await applied(connection) == newest():
                 return False
-            await asyncio.to_thread(command.upgrade, _config(url), "head")
+            await asyncio.to_thread(command.upgrade, config(url), "head")
             return True
         finally:
             await connection.close()

@@ -1,7 +1,6 @@
 """Every setting of the server, with its default; read from the environment and from a file named .env."""
 
 from enum import StrEnum
-from functools import cached_property
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -135,7 +134,7 @@ class Settings(BaseSettings):
                 raise ValueError("production needs a mail server; set SMTP_HOST")
         return self
 
-    @cached_property
+    @property
     def is_demo(self) -> bool:
         """Whether simulators stand for outside services and the demo routes exist."""
         return self.mode is Mode.DEMO

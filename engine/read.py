@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from aiodataloader import DataLoader
 from graphql import FieldNode, GraphQLResolveInfo, get_named_type, get_nullable_type, is_list_type, is_non_null_type
 from sqlalchemy import BigInteger, BindParameter, Select, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -13,7 +14,6 @@ from engine.plan import Plan, Planner, Run
 from engine.selection import Reader
 from engine.shapes import Shape, Shapes
 from errors import NotFound
-from models.base import Model
 from resolvers.context import Context
 
 NODE_LISTS, EDGES, INFO, TOTAL = "nodes", "edges", "pageInfo", "totalCount"
@@ -45,28 +45,44 @@ class Reading:
     async def _one(self, value: Any, shape: Shape, nodes: Sequence[FieldNode]) -> Any:
         if isinstance(value, dict):
             return value
-        rows = value if isinstance(value, Select) else select(shape.table).where(shape.table.id == value.id)
-        found = await self._read(self.planner.plan(shape.name, nodes), rows.limit(1))
-        if not found and is_non_null_type(self.info.return_type):
+        if isinstance(value, Select):
+            rows = await self._read(self.planner.plan(shape.name, nodes), value.limit(1))
+            found = rows[0] if rows else None
+        else:
+            found = await self._loader(shape, nodes).load(value.id)
+        if found is None and is_non_null_type(self.info.return_type):
             raise NotFound
-        return found[0] if found else None
+        return found
+
+    def _loader(self, shape: Shape, nodes: Sequence[FieldNode]) -> DataLoader[int, Any]:
+        """Reads the rows that payloads carry: one statement for all that are asked in one moment with one selection."""
+        loaders, key = self.ctx.loaders, (shape.name, *map(id, nodes))
+        if key not in loaders:
+
+            async def read(numbers: list[int]) -> list[Any]:
+                found = await self._by_number(numbers, shape, nodes)
+                return [found.get(number) for number in numbers]
+
+            loaders[key] = DataLoader(read, cache=False)
+        loader: DataLoader[int, Any] = loaders[key]
+        return loader
 
     async def _list(self, value: Any, shape: Shape, nodes: Sequence[FieldNode]) -> list[Any]:
         if isinstance(value, Select):
             return await self._read(self.planner.plan(shape.name, nodes), value.limit(self.ctx.longest_list))
         if not value or isinstance(value[0], dict):
             return list(value)
-        return await self._again(value, shape, nodes)
+        found = await self._by_number([each.id for each in value], shape, nodes)
+        return [found[each.id] for each in value if each.id in found]
 
-    async def _again(self, rows: Sequence[Model], shape: Shape, nodes: Sequence[FieldNode]) -> list[Any]:
-        """Rows that an operation returned, read with what the document asks, in their order."""
+    async def _by_number(self, numbers: list[int], shape: Shape, nodes: Sequence[FieldNode]) -> dict[int, Any]:
+        """Rows that an operation returned, read with what the document asks."""
         plan = self.planner.plan(shape.name, nodes)
         position = plan.index(shape.table.id)
-        numbers = [each.id for each in rows]
         records, run = await self._records(plan, select(shape.table).where(shape.table.id == any_(array_of(numbers))))
         built = {record[position]: plan.build(record, run) for record in records}
         await self._pay(plan, run)
-        return [built[number] for number in numbers if number in built]
+        return built
 
     async def _connection(self, rows: Select[Any], node: str, page: Page) -> dict[str, Any]:
         asked = self._asked(self.info.field_nodes, get_named_type(self.info.return_type).name)

@@ -21,10 +21,11 @@ LOST = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
 )
-"""What asyncpg raises while the database is away or too slow."""
+"""What asyncpg raises while the database is away, starting, stopping, full or too slow."""
 
 
 def spell(statement: Executable) -> tuple[str, list[Any]]:

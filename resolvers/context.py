@@ -68,6 +68,7 @@ class Context:
     longest_list: int = 1000
     wake: Callable[[], None] = lambda: None
     call: "Call | None" = None
+    loaders: dict[Any, Any] = field(default_factory=dict)
 
     def now(self) -> datetime:
         """The business clock's moment."""

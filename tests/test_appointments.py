@@ -99,7 +99,7 @@ async def test_two_hundred_people_want_one_slot_and_one_gets_it(world: Context, 
     assert (len(won), len(lost)) == (1, 199), [each for each in outcomes if not isinstance(each, Booking | SlotTaken)][:3]
     assert all(len(each.details["next_slots"]) == 3 for each in lost)  # type: ignore[arg-type]
     assert await count(database, Booking) == 1
-    print(f"200 at one slot: {took:.2f} s, cpu {time.process_time()-cpu:.2f}")
+    print(f"200 at one slot: {took:.2f} s, cpu {time.process_time() - cpu:.2f}")
 
 
 async def test_one_person_cannot_be_in_two_rooms_whatever_the_order(world: Context, database: Database, spa: Spa) -> None:

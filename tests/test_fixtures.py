@@ -19,7 +19,7 @@ async def test_a_test_finds_no_row_of_an_earlier_one(database: Database, _: int)
 
 
 async def test_the_app_answers_without_a_network(client: httpx2.AsyncClient) -> None:
-    assert (await client.get("/livez")).text == "alive\n"
+    assert (await client.get("/livez")).json() == {"status": "alive"}
 
 
 async def test_the_app_answers_on_a_real_port(server: str) -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_20_endpoint_uses"
-down_revision = "2026_11_20_refunds"
+down_revision = "2026_11_20_opening_hours"
 branch_labels = None
 depends_on = None
 

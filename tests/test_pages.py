@@ -1,0 +1,97 @@
+"""The pages for people, and what machines ask."""
+
+import hashlib
+import re
+
+import httpx2
+import pytest
+from graphql import parse, validate
+from starlette.applications import Starlette
+
+from migrations import ROOT
+from schema.root import build_schema
+from settings import Mode, Settings
+from tests.browser import open_page
+from web.doors import ACCOUNTS, SYSTEMS, TOOLS
+from web.pages import example_operations
+
+VENDOR = ROOT / "web/static/vendor"
+
+
+async def test_the_landing_page_names_every_door(client: httpx2.AsyncClient) -> None:
+    page = (await client.get("/")).text
+    for door in (*TOOLS, *SYSTEMS):
+        assert f"<code>{door.path}</code>" in page
+    for account in ACCOUNTS:
+        assert account.sign_in in page
+
+
+async def test_every_door_of_the_landing_page_exists(client: httpx2.AsyncClient) -> None:
+    for door in TOOLS:
+        assert (await client.get(door.path)).status_code < 500
+        assert (await client.get(door.path)).status_code != 404, door.path
+
+
+async def test_passwords_show_in_demo_mode_only(app: Starlette, client: httpx2.AsyncClient, settings: Settings) -> None:
+    app.state.settings = settings.model_copy(update={"mode": Mode.PRODUCTION})
+    page = (await client.get("/")).text
+    assert "password123" not in page
+    assert "user@example.com" not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/graphiql"])
+async def test_pages_load_nothing_from_elsewhere(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    for address in re.findall(r'(?:src|href)="([^"]+)"', answer.text):
+        assert address.startswith("/")
+        assert (await client.get(address)).status_code in (200, 405)
+    assert not re.search(r"<script(?![^>]*src=)|<style| style=| on\w+=", answer.text)
+
+
+async def test_vendored_files_are_the_published_ones(client: httpx2.AsyncClient) -> None:
+    sums = dict(line.split()[::-1] for line in (VENDOR / "SHA256SUMS").read_text().splitlines())
+    assert set(sums) == {path.name for path in VENDOR.iterdir()} - {"SHA256SUMS", "README.md"}
+    for name, expected in sums.items():
+        answer = await client.get(f"/static/vendor/{name}")
+        assert hashlib.sha256(answer.content).hexdigest() == expected
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_nothing_outside_the_static_folder_is_served(client: httpx2.AsyncClient) -> None:
+    for path in ("/static/../settings.py", "/static/%2e%2e/settings.py", "/static/vendor/..%2f..%2f..%2fsettings.py"):
+        assert (await client.get(path)).status_code == 404
+
+
+def test_every_example_operation_is_valid() -> None:
+    schema = build_schema()._schema
+    for example in example_operations():
+        assert validate(schema, parse(example["query"].replace("TOMORROW", "2030-01-01").replace("YESTERDAY", "2030-01-01"))) == [], (
+            example["name"]
+        )
+
+
+async def test_health_is_told_to_machines(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/livez")).json() == {"status": "alive"}
+    assert (await client.get("/readyz")).json()["status"] == "ready"
+    assert "python_info" in (await client.get("/metrics")).text
+
+
+async def test_graphiql_signs_in_and_keeps_the_token(server: str) -> None:
+    async with open_page(f"{server}/graphiql") as page:
+        await page.until("document.querySelectorAll('.graphiql-tab').length > 1")
+        assert await page.value("document.title") == "Atrium · GraphiQL"
+        assert {address.split("/", 3)[2] for address in page.requested} == {server.removeprefix("http://")}
+        assert page.complaints == []
+
+
+async def test_the_landing_page_works_in_a_browser(server: str) -> None:
+    async with open_page(f"{server}/") as page:
+        assert await page.value("document.querySelector('h1').textContent") == "Atrium"
+        assert await page.value("getComputedStyle(document.querySelector('.button')).borderRadius") == "8px"
+        assert page.complaints == []
