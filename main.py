@@ -16,6 +16,9 @@ import reload
 from engine.execute import Engine
 from engine.http import graphql
 from engine.runtime import running
+from errors import NotFound
+from gateways.simulators.routes import stripe_routes
+from gateways.simulators.stripe import StripeSimulator
 from listening import bind, run
 from migrations import ROOT
 from rest_compat.doors import older_systems
@@ -46,8 +49,15 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             app.state.doors = open_doors(settings, runtime.raw_engine, usage)
             yield
 
+    def simulated_stripe() -> StripeSimulator:
+        simulator: StripeSimulator | None = app.state.runtime.gateways.simulators.stripe
+        if simulator is None:
+            raise NotFound("Stripe is not simulated here.")
+        return simulator
+
+    demo = stripe_routes(simulated_stripe) if settings.is_demo else []
     graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
-    app = Starlette(routes=[graphql_route, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
+    app = Starlette(routes=[graphql_route, *demo, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
     app.state.settings = settings
     return app
 

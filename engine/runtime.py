@@ -1,8 +1,9 @@
 """Everything that one process has open: the database, the engine, the outside world."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 
@@ -10,6 +11,8 @@ from engine.execute import Engine
 from gateways.all import Gateways, open_gateways
 from models.database import Database
 from resolvers.context import Context
+from resolvers.operations import perform
+from resolvers.stripe_webhooks import handle_stripe_webhook
 from settings import Settings
 
 
@@ -40,15 +43,28 @@ class Runtime:
 @asynccontextmanager
 async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
     """Open everything, and close it in the end."""
-    async with Database(database_url, settings) as database, open_gateways(settings, database) as gateways:
-        yield Runtime(
-            settings=settings,
-            database=database,
-            gateways=gateways,
-            engine=Engine(settings),
-            raw_engine=Engine(settings, raw=True),
-            wake=lambda: None,
+    opened: list[Runtime] = []
+
+    async def deliver(body: bytes, headers: Mapping[str, str]) -> None:
+        """The simulated Stripe calls the door that the real one would."""
+        ctx = opened[0].context(request_id=f"req_{uuid4().hex}", address="stripe", door="stripe")
+        await perform(handle_stripe_webhook, ctx, {"body": body, "signature": headers["Stripe-Signature"]})
+
+    async with (
+        Database(database_url, settings) as database,
+        open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
+    ):
+        opened.append(
+            Runtime(
+                settings=settings,
+                database=database,
+                gateways=gateways,
+                engine=Engine(settings),
+                raw_engine=Engine(settings, raw=True),
+                wake=lambda: None,
+            )
         )
+        yield opened[0]
 
 
 def runtime_of(connection: HTTPConnection) -> Runtime:

@@ -24,7 +24,7 @@ MOST = 20
 def check_variables(schema: GraphQLSchema, operation: OperationDefinitionNode, given: dict[str, Any]) -> None:
     """Let variables of the right shape pass; BadUserInput names the others, by the innermost field that is wrong."""
     refused: dict[str, str] = {}
-    for each in operation.variable_definitions:
+    for each in operation.variable_definitions or ():
         name = each.variable.name.value
         if name in given or not each.default_value:
             _check(given.get(name), type_from_ast(schema, each.type), name, refused)

@@ -13,6 +13,7 @@ from errors import BadUserInput, Conflict, NotFound
 from gateways.all import Gateways
 from gateways.devices import Devices
 from gateways.simulators.devices import SimulatedDevices, is_silent
+from gateways.stripe import Stripe
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.catalogue import Category, Service, ServiceLine
 from models.database import Database
@@ -75,7 +76,7 @@ async def spa(database: Database, settings: Settings) -> AsyncIterator[Spa]:
     line = SimulatedDevices(database, delay=0.01)
     async with Devices(line) as gateway:
         quick = settings.model_copy(update={"device_timeout": 0.4})
-        ctx = Context(quick, database, Gateways(devices=gateway))
+        ctx = Context(quick, database, Gateways(Stripe("sk_test", "whsec_test"), devices=gateway))
         async with ctx.writing() as db:
             resources = [Resource(kind=kind) for kind in (ResourceKind.ROOM, ResourceKind.PERSON, ResourceKind.PERSON)]
             schedule = Schedule(name="Spa", time_zone="America/New_York")

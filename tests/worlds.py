@@ -84,9 +84,17 @@ async def make_member(database: Database, person: User, *, credits: int = 0, pri
     """Put a person on a plan that opens everything, for a year from today."""
     async with database.sessions.begin() as db:
         plan = Plan(
-            name="Unlimited", slug=f"unlimited-{person.id}", price=Decimal("399.00"), discount_percentage=discount, mensuite_access=True,
-            coresync_private_access=True, iot_control_access=True, priority_booking=priority, monthly_service_credits=credits, tier="premium",
-        )  # fmt: skip
+            name="Unlimited",
+            slug=f"unlimited-{person.id}",
+            tier="premium",
+            price=Decimal("399.00"),
+            discount_percentage=discount,
+            mensuite_access=True,
+            coresync_private_access=True,
+            iot_control_access=True,
+            priority_booking=priority,
+            monthly_service_credits=credits,
+        )
         db.add(plan)
         await db.flush()
         today = date.today()
