@@ -22,7 +22,7 @@ class Engine:
     """Runs documents over one schema; the raw flavour leaves leaf values as Python has them."""
 
     def __init__(self, settings: Settings, *, raw: bool = False) -> None:
-        self.strawberry: strawberry.Schema = keep_python_values(build_schema()) if raw else build_schema()
+        self.strawberry: strawberry.Schema = keep_python_values(build_schema(for_older_systems=True)) if raw else build_schema()
         self.shapes = install(self.strawberry)
         self.schema = self.strawberry._schema
         self.settings = settings

@@ -53,6 +53,14 @@ class SignedIn:
     user: User = strawberry.field(description="Who is signed in.")
 
 
+@strawberry.type(description="An access token alone.")
+class Renewed:
+    """What renewing an access token answers."""
+
+    access_token: str = strawberry.field(description="Good for 15 minutes; sent as Authorization: Bearer.")
+    expires_at: datetime = strawberry.field(description="When the access token ends.")
+
+
 @strawberry.type(description="What signing out did.")
 class SignedOut:
     """What signing out answers."""
@@ -78,3 +86,10 @@ class IdentityMutations:
     sign_out_everywhere: SignedOut = operation(sessions.sign_out_everywhere)
     update_profile: User = operation(identity.update_profile)
     change_password: User = operation(identity.change_password)
+
+
+@strawberry.type
+class OlderIdentityMutations:
+    """What only the older systems' doors may do, since their documents say so."""
+
+    renew_access_token: Renewed = operation(sessions.renew_access_token)

@@ -6,7 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema.bookings import Appointment, BookingMutations, BookingQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
-from schema.identity import IdentityMutations, IdentityQueries
+from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
 from schema.memberships import MembershipQueries
 from schema.rooms import RoomMutations, RoomQueries
 from schema.scalars import SCALARS
@@ -23,14 +23,20 @@ class Mutation(IdentityMutations, SchedulingMutations, BookingMutations, RoomMut
     """The root of writes."""
 
 
-def build_schema() -> strawberry.Schema:
+@strawberry.type(name="Mutation", description="Everything that can be done, at the doors of the older systems too.")
+class OlderMutation(Mutation, OlderIdentityMutations):
+    """The root of writes for documents of rest_compat/."""
+
+
+def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
     """The whole schema, with a key argument on every write."""
-    for each in Mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+    mutation = OlderMutation if for_older_systems else Mutation
+    for each in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
         if isinstance(each, OperationField):
             each.takes_key = True
     return strawberry.Schema(
         query=Query,
-        mutation=Mutation,
+        mutation=mutation,
         types=[SpaService, MarketplaceService, HomeService, Appointment],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
     )

@@ -9,11 +9,13 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
+from engine.execute import Engine
 from models.database import Database
 from models.identity import Role, UserRole
 from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
 from models.scheduling import Location, Schedule
 from resolvers.lockout import TRIES_PER_ACCOUNT
+from settings import Settings
 from tests.people import PASSWORD
 
 REGISTER = """
@@ -163,6 +165,12 @@ async def test_profile_and_password_change_through_the_door(door: Door) -> None:
     await door.data(change, now=PASSWORD)
     assert await door.code(SIGN_IN, email="ann@example.com", password=PASSWORD) == "INVALID_CREDENTIALS"
     await door.data(SIGN_IN, email="ann@example.com", password="entirely new one")
+
+
+async def test_only_older_systems_renew_an_access_token_without_turning_the_refresh_token(door: Door, settings: Settings) -> None:
+    renew = "mutation Renew($token: String!) { renewAccessToken(refreshToken: $token) { accessToken } }"
+    assert await door.code(renew, token="any") == "GRAPHQL_VALIDATION_FAILED"
+    assert not Engine(settings, raw=True).documents.get(renew).errors
 
 
 # Memberships
