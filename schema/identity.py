@@ -53,6 +53,14 @@ class SignedIn:
     user: User = strawberry.field(description="Who is signed in.")
 
 
+@strawberry.type(description="An access token alone.")
+class Renewed:
+    """What renewing answers to clients that keep their refresh token."""
+
+    access_token: str = strawberry.field(description="Good for 15 minutes; sent as Authorization: Bearer.")
+    expires_at: datetime = strawberry.field(description="When the access token ends.")
+
+
 @strawberry.type(description="What signing out did.")
 class SignedOut:
     """What signing out answers."""
@@ -74,6 +82,9 @@ class IdentityMutations:
     register: SignedIn = operation(identity.register)
     sign_in: SignedIn = operation(identity.sign_in)
     refresh_token: SignedIn = operation(sessions.refresh_token)
+    renew_access_token: Renewed = operation(
+        sessions.renew_access_token, deprecation_reason="For clients that cannot take a new refresh token; refreshToken gives one."
+    )
     sign_out: SignedOut = operation(sessions.sign_out)
     sign_out_everywhere: SignedOut = operation(sessions.sign_out_everywhere)
     update_profile: User = operation(identity.update_profile)
