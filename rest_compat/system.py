@@ -1,12 +1,12 @@
 """One older system at work: the one handler that all of them share."""
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,7 +28,7 @@ from rest_compat.usage import Usage, client_name
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 RETRY_SOON = 1
 LONGEST_LIST = 1000
-log = structlog.get_logger("rest")
+log = logging.getLogger("atrium.rest")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class System:
             answer = self.refuse(error, ctx)
         except Exception:
             # The last resort of the door: whatever failed is logged, and the client reads the system's own words.
-            log.exception("unexpected failure", system=self.name, route=route.name, request_id=ctx.request_id)
+            log.exception("unexpected failure of %s %s in %s", self.name, route.name, ctx.request_id)
             answer = self.refuse(ApiError(), ctx)
         if route.alternate:
             answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'

@@ -1,6 +1,7 @@
 """Who still uses what: calls are counted per route and client, in a metric and, in batches, in a small table."""
 
 import asyncio
+import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -8,7 +9,6 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 import prometheus_client
-import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,7 +20,7 @@ CALLS = prometheus_client.Counter("atrium_rest_calls", "Calls of old endpoints."
 PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]{0,39})(?:[/ ].*)?")
 CLIENTS = 100
 UNKNOWN, OTHER = "unknown", "other"
-log = structlog.get_logger("rest")
+log = logging.getLogger("atrium.rest")
 
 _known: set[str] = set()
 
@@ -101,4 +101,4 @@ async def _try_to_flush(usage: Usage, database: Database) -> None:
     try:
         await usage.flush(database)
     except (SQLAlchemyError, OSError) as error:
-        log.warning("usage not written down", error=repr(error))
+        log.warning("the use of old endpoints could not be written down: %r", error)

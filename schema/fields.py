@@ -258,11 +258,10 @@ def operation(operation: Operation, *, deprecation_reason: str | None = None) ->
 
 
 def key_table(annotation: Any) -> type[Model] | None:
-    """The table whose rows an argument names, if it is a key."""
-    for each in (annotation, *get_args(annotation)):
-        if get_origin(each) is Key:
-            return typing.cast(type[Model], get_args(each)[0])
-    return None
+    """The table whose rows an argument names, if it is a key or a list of keys."""
+    if get_origin(annotation) is Key:
+        return typing.cast(type[Model], get_args(annotation)[0])
+    return next((found for each in get_args(annotation) if (found := key_table(each))), None)
 
 
 def _spoken(annotation: Any) -> Any:

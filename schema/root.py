@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.admin import AdminQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
@@ -14,7 +15,7 @@ from schema.scheduling import SchedulingMutations, SchedulingQueries
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(IdentityQueries, MembershipQueries, CatalogueQueries, SchedulingQueries, BookingQueries, RoomQueries):
+class Query(IdentityQueries, MembershipQueries, CatalogueQueries, SchedulingQueries, BookingQueries, RoomQueries, AdminQueries):
     """The root of reads."""
 
 
