@@ -16,34 +16,41 @@ from settings import Settings
 from startup import CannotStart
 
 HEADER_SECONDS = 10
+BODY_SECONDS = 60
 GOODBYE_SECONDS = 5
 WEBSOCKET_BYTES = 1_000_000
 
 
 class PatientHttp(HttpToolsProtocol):
-    """Closes a connection whose request has not shown all its headers in time; uvicorn itself would wait for ever."""
+    """Closes a connection whose request has not shown all its headers, or its body, in time; uvicorn itself would wait for ever."""
 
     _deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait_for_headers()
+        self._allow(HEADER_SECONDS)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._wait_for_headers()
+        self._allow(HEADER_SECONDS)
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
         super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self._allow(BODY_SECONDS)
+
+    def on_message_complete(self) -> None:
+        self._stop_waiting()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _wait_for_headers(self) -> None:
+    def _allow(self, seconds: float) -> None:
         self._stop_waiting()
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:

@@ -238,7 +238,9 @@ class Server:
 
 
 def _stop_with_parent() -> None:
-    """On Linux the postmaster gets a fast shutdown even if this keeper is killed."""
+    """On Linux the postmaster gets a fast shutdown even if this keeper is killed. It must not inherit that signals are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, int(signal.SIGINT))
 

@@ -15,6 +15,11 @@ from tests.browser import open_page
 from web.doors import ACCOUNTS, SYSTEMS, TOOLS
 from web.pages import example_operations
 
+REGISTER = """mutation {
+  register(input: {email: "user@example.com", password: "password123", firstName: "John"}) { user { firstName } }
+}"""
+RUN = "document.querySelector('.graphiql-execute-button').click()"
+ANSWER = "document.querySelector('.graphiql-response').textContent"
 VENDOR = ROOT / "web/static/vendor"
 
 
@@ -82,11 +87,18 @@ async def test_health_is_told_to_machines(client: httpx2.AsyncClient) -> None:
     assert "python_info" in (await client.get("/metrics")).text
 
 
-async def test_graphiql_signs_in_and_keeps_the_token(server: str) -> None:
+async def test_graphiql_signs_in_and_sends_the_token_with_every_tab(client: httpx2.AsyncClient, server: str) -> None:
+    registered = await client.post("/graphql", json={"query": REGISTER})
+    assert registered.json()["data"]["register"]["user"]["firstName"] == "John"
     async with open_page(f"{server}/graphiql") as page:
         await page.until("document.querySelectorAll('.graphiql-tab').length > 1")
-        assert await page.value("document.title") == "Atrium · GraphiQL"
-        assert {address.split("/", 3)[2] for address in page.requested} == {server.removeprefix("http://")}
+        await page.until("document.querySelector('.graphiql-query-editor').textContent.includes('signIn')")
+        await page.value(RUN)
+        await page.until(f"{ANSWER}.includes('accessToken')")
+        await page.value("document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue('{ me { email } }')")
+        await page.value(RUN)
+        await page.until(f"{ANSWER}.includes('user@example.com')")
+        assert {address.split("/")[2] for address in page.requested} == {server.removeprefix("http://")}
         assert page.complaints == []
 
 
