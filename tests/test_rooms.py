@@ -10,10 +10,9 @@ import pytest
 from sqlalchemy import select, update
 
 from errors import BadUserInput, Conflict, NotFound
-from gateways.all import Gateways
+from gateways.all import open_gateways
 from gateways.devices import Devices
 from gateways.simulators.devices import SimulatedDevices, is_silent
-from gateways.stripe import Stripe
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.catalogue import Category, Service, ServiceLine
 from models.database import Database
@@ -74,9 +73,9 @@ def person(resource: Resource, name: str) -> User:
 @pytest.fixture
 async def spa(database: Database, settings: Settings) -> AsyncIterator[Spa]:
     line = SimulatedDevices(database, delay=0.01)
-    async with Devices(line) as gateway:
+    async with open_gateways(settings, database) as gateways, Devices(line) as gateway:
         quick = settings.model_copy(update={"device_timeout": 0.4})
-        ctx = Context(quick, database, Gateways(Stripe("sk_test", "whsec_test"), devices=gateway))
+        ctx = Context(quick, database, replace(gateways, devices=gateway))
         async with ctx.writing() as db:
             resources = [Resource(kind=kind) for kind in (ResourceKind.ROOM, ResourceKind.PERSON, ResourceKind.PERSON)]
             schedule = Schedule(name="Spa", time_zone="America/New_York")
@@ -106,7 +105,7 @@ async def spa(database: Database, settings: Settings) -> AsyncIterator[Spa]:
 
 
 async def events(spa: Spa) -> list[tuple[str, int]]:
-    rows = await spa.ctx.fetch(select(EventRecord.kind, EventRecord.subject_id).order_by(EventRecord.id))
+    rows = await spa.ctx.database.fetch(select(EventRecord.kind, EventRecord.subject_id).order_by(EventRecord.id))
     return [(row["kind"], row["subject_id"]) for row in rows]
 
 
@@ -197,7 +196,7 @@ async def test_a_change_with_a_duration_is_taken_back(spa: Spa) -> None:
     assert await state(spa) == {"brightness": 80}
     await revert_device(spa.ctx, result.command.id)
     assert await state(spa) == {"brightness": 40}
-    [command] = await spa.ctx.fetch(select(DeviceCommand.action, DeviceCommand.status).order_by(DeviceCommand.id.desc()).limit(1))
+    [command] = await spa.ctx.database.fetch(select(DeviceCommand.action, DeviceCommand.status).order_by(DeviceCommand.id.desc()).limit(1))
     assert (command["action"], command["status"]) == (DeviceAction.REVERT, CommandStatus.DONE)
 
 
