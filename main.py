@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 import diagnosis
 import dotenv_example
 import reload
+from demo.routes import demo_routes
 from engine.execute import Engine
 from engine.http import graphql
 from engine.runtime import running
@@ -26,7 +27,7 @@ from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
 from schema.root import build_schema
 from settings import Settings
-from startup import CannotStart, console, migrated, read_settings, running_database, step
+from startup import CannotStart, console, demo_loaded, migrated, read_settings, running_database, step
 from web.health import health_routes
 from web.pages import page_routes
 
@@ -55,7 +56,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             raise NotFound("Stripe is not simulated here.")
         return simulator
 
-    demo = stripe_routes(simulated_stripe) if settings.is_demo else []
+    demo = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
     graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
     app = Starlette(routes=[graphql_route, *demo, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
     app.state.settings = settings
@@ -71,6 +72,7 @@ def serve() -> None:
         listeners = [bind(settings.host, settings.port, "PORT"), bind(settings.host, settings.crm_port, "CRM_PORT")]
     with running_database(settings) as url:
         migrated(url)
+        demo_loaded(settings, url)
         app = create_app(settings, url)
 
         def started() -> None:

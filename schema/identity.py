@@ -82,9 +82,6 @@ class IdentityMutations:
     register: SignedIn = operation(identity.register)
     sign_in: SignedIn = operation(identity.sign_in)
     refresh_token: SignedIn = operation(sessions.refresh_token)
-    renew_access_token: Renewed = operation(
-        sessions.renew_access_token, deprecation_reason="For clients that cannot take a new refresh token; refreshToken gives one."
-    )
     sign_out: SignedOut = operation(sessions.sign_out)
     sign_out_everywhere: SignedOut = operation(sessions.sign_out_everywhere)
     update_profile: User = operation(identity.update_profile)
