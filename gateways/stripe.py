@@ -1,16 +1,17 @@
 """Stripe through its own SDK; nothing else in the project knows Stripe's objects."""
 
+import asyncio
 import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 from uuid import uuid4
 
-import httpx
+import httpx2
 import orjson
 import stripe
 import structlog
@@ -20,7 +21,7 @@ from errors import ApiError, BadUserInput, Conflict, IdempotencyKeyReused, Malfo
 API_VERSION = "2026-10-28.endive"
 TOLERANCE = 300
 """Seconds that a webhook may be old, or ahead of our clock."""
-TIMEOUT = httpx.Timeout(8, connect=3)
+TIMEOUT = httpx2.Timeout(8, connect=3)
 NETWORK_RETRIES = 1
 """Repeated under the same idempotency key, so Stripe answers what it answered, or would have."""
 
@@ -87,16 +88,16 @@ class Event:
 class Stripe:
     """Customers, payment intents, refunds, cards and webhooks of one Stripe account."""
 
-    def __init__(self, secret_key: str, webhook_secret: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, secret_key: str, webhook_secret: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._webhook_secret = webhook_secret
-        self._http = _HTTP(transport)
-        self._sdk = stripe.StripeClient(secret_key, stripe_version=API_VERSION, max_network_retries=NETWORK_RETRIES, http_client=self._http)
+        self._wire = Wire(transport)
+        self._sdk = stripe.StripeClient(secret_key, stripe_version=API_VERSION, max_network_retries=NETWORK_RETRIES, http_client=self._wire)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+        await self._wire.close_async()
 
     async def create_customer(self, person: str) -> str:
         """The id of a customer that stands for a person; the same one when asked again."""
@@ -189,7 +190,8 @@ class Stripe:
             stripe.Webhook.construct_event(body, signature, self._webhook_secret, TOLERANCE)
             signed_at = int(next(part for part in signature.split(",") if part.startswith("t="))[2:])
             payload = orjson.loads(body)
-            event = Event(_name(payload["id"]), _name(payload["type"]), dict(payload["data"]["object"]), payload)
+            subject = payload["data"]["object"]
+            event = Event(_name(payload["id"]), _name(payload["type"]), {**subject}, payload)
         except stripe.SignatureVerificationError as error:
             raise MalformedRequest("The signature is not good.") from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StopIteration) as error:
@@ -199,13 +201,37 @@ class Stripe:
         return event
 
 
-class _HTTP(stripe.HTTPXClient):
-    """The SDK's own HTTP client, with a wire that leads to the simulator where one is given."""
+class Wire(stripe.HTTPClient):
+    """The SDK's HTTP calls over httpx2; the simulator gives a transport that leads to itself."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
-        super().__init__(timeout=TIMEOUT)
-        if transport is not None:
-            self._client_async = httpx.AsyncClient(transport=transport)
+    name = "httpx2"
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        super().__init__()
+        self._client = httpx2.AsyncClient(transport=transport, timeout=TIMEOUT)
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | bytes | None = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Send one request; whatever goes wrong on the way may be tried again, since the idempotency key goes along."""
+        try:
+            response = await self._client.request(method, url, headers=dict(headers), content=post_data or None)
+        except httpx2.HTTPError as error:
+            raise _lost(error) from error
+        return response.content, response.status_code, response.headers
+
+    def sleep_async(self, secs: float) -> Awaitable[None]:
+        """Wait between two tries."""
+        return asyncio.sleep(secs)
+
+    async def close_async(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+
+def _lost(error: Exception) -> stripe.APIConnectionError:
+    message = f"{type(error).__name__} on the way to Stripe"
+    return stripe.APIConnectionError(message, should_retry=True)  # type: ignore[no-untyped-call]
 
 
 def _once(name: str, params: Any) -> stripe.RequestOptions:
@@ -235,7 +261,13 @@ def _translated() -> Iterator[None]:
     except stripe.InvalidRequestError as error:
         raise _invalid(error) from error
     except stripe.StripeError as error:
-        log.error("stripe.unavailable", kind=type(error).__name__, status=error.http_status, stripe_request=error.request_id)
+        log.error(
+            "stripe.unavailable",
+            kind=type(error).__name__,
+            status=error.http_status,
+            stripe_request=error.request_id,
+            cause=repr(error.__cause__),
+        )
         raise Unavailable("The payment provider does not answer. Try again shortly.") from error
 
 

@@ -73,6 +73,12 @@ async def balance(db: AsyncSession, pot: Pot, currency: str) -> Decimal:
     return Decimal(await db.scalar(total.where(*_is(pot, currency))) or 0)
 
 
+def balance_of(account: type[Account]) -> ColumnElement[Decimal]:
+    """The balance of each account of a statement."""
+    total = select(func.coalesce(func.sum(Entry.amount), 0)).where(Entry.account_id == account.id)
+    return total.scalar_subquery()
+
+
 async def _account(db: AsyncSession, pot: Pot, currency: str) -> int:
     found = select(Account.id).where(*_is(pot, currency))
     if (number := await db.scalar(found)) is not None:

@@ -15,6 +15,7 @@ from resolvers import appointments, bookings
 from resolvers.bookings import is_changeable
 from schema.catalogue import Programme, Service
 from schema.fields import Connection, Record, column, computed, operation, related, shows
+from schema.payments import Payment
 from schema.rooms import Room, Scene
 from schema.scheduling import Location
 
@@ -35,6 +36,7 @@ class Booking(Record):
     reference: str
     status: BookingStatus
     payment_status: PaymentStatus
+    payment: Payment | None = related("payment")
     starts_at: datetime
     ends_at: datetime
     total_amount: Decimal

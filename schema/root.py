@@ -8,19 +8,37 @@ from schema.bookings import Appointment, BookingMutations, BookingQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
+from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
+from schema.payments import PaymentMutations, PaymentQueries
 from schema.rooms import RoomMutations, RoomQueries
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(IdentityQueries, MembershipQueries, CatalogueQueries, SchedulingQueries, BookingQueries, RoomQueries, AdminQueries):
+class Query(
+    IdentityQueries,
+    MembershipQueries,
+    CatalogueQueries,
+    SchedulingQueries,
+    BookingQueries,
+    PaymentQueries,
+    LedgerQueries,
+    RoomQueries,
+    AdminQueries,
+):
     """The root of reads."""
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(IdentityMutations, SchedulingMutations, BookingMutations, RoomMutations):
+class Mutation(
+    IdentityMutations,
+    SchedulingMutations,
+    BookingMutations,
+    PaymentMutations,
+    RoomMutations,
+):
     """The root of writes."""
 
 

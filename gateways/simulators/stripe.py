@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 import stripe
 import structlog
 from sqlalchemy import select
@@ -99,9 +99,9 @@ class StripeSimulator:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    def transport(self) -> httpx.ASGITransport:
+    def transport(self) -> httpx2.ASGITransport:
         """A wire to the simulator for the SDK's HTTP client."""
-        return httpx.ASGITransport(app=self.app)
+        return httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
 
     async def pay(self, intent: str, payment_method: str = "pm_card_visa", *, fails: bool = False, hold: bool = False) -> Thing:
         """Play the customer: give a card, answer the bank's question; `hold` answers the webhook instead of sending it."""
