@@ -21,8 +21,6 @@ DECLARATIONS = parse(
     '''
     """How a value is spelled where its type does not say it."""
     enum RestFormat {
-      "An amount of money in the currency's smallest unit: 20000."
-      MINOR_UNITS
       "The day of a moment or of a local time."
       DAY
       "The hour and minute of a moment or of a local time."

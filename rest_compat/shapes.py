@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time
-from decimal import Decimal
 from typing import Any, Protocol, cast
 
 from graphql import (
@@ -35,10 +34,6 @@ Fragments = Mapping[str, FragmentDefinitionNode]
 Found = list[tuple[FieldNode, GraphQLNamedType]]
 
 
-def _minor_units(value: Any, _: Links) -> Any:
-    return None if value is None else int(Decimal(value) * 100)
-
-
 def _day(value: Any, _: Links) -> Any:
     return value.date() if isinstance(value, datetime) else value
 
@@ -66,7 +61,6 @@ def _previous_link(value: Any, links: Links) -> Any:
 
 
 FORMATS: dict[str, Change] = {
-    "MINOR_UNITS": _minor_units,
     "DAY": _day,
     "TIME": _time,
     "LOWER": _lower,

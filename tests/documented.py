@@ -30,7 +30,8 @@ class Contract:
         self._by_id = {each["id"].partition(".")[2]: each for each in self.endpoints}
 
     def __getitem__(self, id: str) -> dict[str, Any]:
-        return self._by_id[id]
+        found: dict[str, Any] = self._by_id[id]
+        return found
 
     def shown(self, id: str) -> Any:
         """The documented answer."""
@@ -61,8 +62,8 @@ def differences(shown: Any, got: Any, at: str = "$") -> Iterator[str]:
             yield f"{at} is empty"
         for each in got if shown else []:
             yield from differences(shown[0], each, f"{at}[]")
-    else:
+    elif isinstance(shown, str):
         words = [WORD] if WORD_KEYS.fullmatch(at.rpartition(".")[2]) else []
-        spelling = next((each for each in (*SPELLINGS, *words) if re.fullmatch(each, shown)), ".*")
+        spelling = next((each for each in (*SPELLINGS, *words) if re.fullmatch(each, str(shown))), ".*")
         if not re.fullmatch(spelling, got, re.DOTALL):
             yield f"{at}: {got!r} is spelled otherwise than {shown!r}"

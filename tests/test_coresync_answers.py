@@ -1,6 +1,5 @@
 """CoreSync's documented examples, played by John, who is a member, and Ann, who is not."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,7 +68,7 @@ class App:
 
 
 @pytest.fixture
-async def app(client: httpx2.AsyncClient, database: Database) -> AsyncIterator[App]:
+async def app(client: httpx2.AsyncClient, database: Database) -> App:
     """The spa, with John who is a member and Ann who is not."""
     spa = await make_spa(database)
     async with database.sessions.begin() as db:
@@ -93,7 +92,7 @@ async def app(client: httpx2.AsyncClient, database: Database) -> AsyncIterator[A
     async with database.sessions() as db:
         john = (await db.scalars(select(User).where(User.email == "user@example.com"))).one()
     await make_member(database, john)
-    yield App(client, spa, **tokens)
+    return App(client, spa, **tokens)
 
 
 async def test_registering_and_signing_in_answer_tokens_and_user(app: App) -> None:
