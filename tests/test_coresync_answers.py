@@ -126,7 +126,9 @@ async def test_wrong_registrations_are_refused_field_by_field(app: App) -> None:
 async def test_a_profile_is_read_and_changed_in_part(app: App) -> None:
     before = await app.good("users.profile-get", who=app.john)
     assert before["membership_plan"]["name"] == "Unlimited"
-    after = await app.good("users.profile-update", who=app.john, json={"sms_notifications": True}, shape=CONTRACT.shown("users.profile-get"))
+    after = await app.good(
+        "users.profile-update", who=app.john, json={"sms_notifications": True}, shape=CONTRACT.shown("users.profile-get")
+    )
     assert after == {**before, "sms_notifications": True}
     assert (await app.refused("users.profile-update", 422, who=app.ann, json={"phone": "call me"}))["details"].keys() == {"phone"}
     assert (await app.good("users.profile-get", who=app.ann, shape={}))["membership_plan"] is None
