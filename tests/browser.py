@@ -33,7 +33,7 @@ OPTIONS = (
     "--remote-debugging-port=0",
     "--window-size=1280,900",
 )
-PATIENCE = 30
+PATIENCE = 20
 
 
 class Page:
@@ -86,7 +86,9 @@ class Page:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + PATIENCE
         while not await self.value(expression):
-            assert time.monotonic() < deadline, f"never true: {expression}"
+            assert time.monotonic() < deadline, (
+                f"never true: {expression}\n{await self.value('document.body.innerText')}\n{self.complaints}"
+            )
             await asyncio.sleep(0.05)
 
     async def picture(self) -> bytes:
@@ -113,11 +115,13 @@ async def open_page(url: str) -> AsyncIterator[Page]:
             async with websockets.connect(socket, max_size=None) as line:
                 page = Page(line)
                 listening = asyncio.create_task(page.listen())
-                await page.open(url)
-                yield page
-                listening.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await listening
+                try:
+                    await page.open(url)
+                    yield page
+                finally:
+                    listening.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await listening
         finally:
             browser.terminate()
             await asyncio.to_thread(browser.wait, PATIENCE)

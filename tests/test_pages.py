@@ -95,7 +95,8 @@ async def test_graphiql_signs_in_and_sends_the_token_with_every_tab(client: http
         await page.until("document.querySelector('.graphiql-query-editor').textContent.includes('signIn')")
         await page.value(RUN)
         await page.until(f"{ANSWER}.includes('accessToken')")
-        await page.value("document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue('{ me { email } }')")
+        await page.value("document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue('query Me { me { email } }')")
+        await page.until("document.querySelector('.graphiql-tab').textContent.includes('Me')")
         await page.value(RUN)
         await page.until(f"{ANSWER}.includes('user@example.com')")
         assert {address.split("/")[2] for address in page.requested} == {server.removeprefix("http://")}
