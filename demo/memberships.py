@@ -53,7 +53,7 @@ async def fill(db: AsyncSession, world: World) -> None:
     ]
     numbers = await put(db, Membership, [_membership(world, *each, dice) for each in begun])
     month = world.today.replace(day=1)
-    await put(db, MembershipCredit, [{"membership_id": numbers[0], "month": month, "used": 3}])
+    await put(db, MembershipCredit, [{"membership_id": numbers[0], "month": month, "used": 2}])
 
 
 def _every_key() -> list[str]:

@@ -66,9 +66,10 @@ JOHNS_DAYS = [
     (-351, 18, 1), (-330, 18, 4), (-316, 12, 3), (-302, 18, 1), (-287, 17, 8), (-270, 18, 5), (-259, 18, 1), (-241, 11, 2),
     (-227, 18, 1), (-210, 18, 14), (-196, 19, 1), (-180, 18, 3), (-166, 18, 1), (-151, 17, 17), (-139, 18, 1), (-122, 12, 19),
     (-108, 18, 1), (-94, 18, 5), (-80, 18, 1), (-66, 18, 3), (-52, 17, 1), (-38, 18, 4), (-24, 18, 1), (-17, 18, 3), (-10, 18, 1),
-    (1, 18, 1), (44, 18, 1), (58, 17, 5), (72, 12, 19),
 ]  # fmt: skip
-"""John's appointments: day, hour at Manhattan, number of the service."""
+"""John's appointments until now: day, hour at Manhattan, number of the service."""
+JOHNS_PLANS = [(1, 18, 1), (44, 18, 1), (58, 17, 5), (72, 12, 19)]
+"""And those to come, which demo/plans.py books."""
 
 
 class Diary:
@@ -103,14 +104,30 @@ def visits(world: World) -> list[Visit]:
     return [*_johns(diary, world), *_guests(diary, world)]
 
 
-def _johns(diary: Diary, world: World) -> Iterator[Visit]:
-    for day, hour, number in JOHNS_DAYS:
-        offset = day + 1 if diary.open_hours(MANHATTAN, world.day(day)) is None else day
+@dataclass(frozen=True)
+class Slot:
+    """A time of John's."""
+
+    offered: Offered
+    room: int
+    starts_at: datetime
+
+
+def johns(world: World, days: list[tuple[int, int, int]]) -> Iterator[Slot]:
+    """John's times; a day on which the spa is closed gives way to the next."""
+    closed = {day for day, _ in closed_days(world.today)}
+    for day, hour, number in days:
         offered = SPA[number - 1]
-        room = 2 if offered.category == MENSUITE else 3
-        starts = world.moment(offset, time(hour), SPAS[MANHATTAN - 1].time_zone)
-        if diary.take(JOHN, room, starts, starts + timedelta(minutes=offered.treatment.minutes)):
-            yield _visit(diary, JOHN, offered, room, MANHATTAN, starts, is_johns=True)
+        starts = world.moment(day + (world.day(day) in closed), time(hour), SPAS[MANHATTAN - 1].time_zone)
+        yield Slot(offered, 2 if offered.category == MENSUITE else 3, starts)
+
+
+def _johns(diary: Diary, world: World) -> Iterator[Visit]:
+    for is_planned, days in ((False, JOHNS_DAYS), (True, JOHNS_PLANS)):
+        for slot in johns(world, days):
+            length = timedelta(minutes=slot.offered.treatment.minutes)
+            if diary.take(JOHN, slot.room, slot.starts_at, slot.starts_at + length) and not is_planned:
+                yield _visit(diary, JOHN, slot.offered, slot.room, MANHATTAN, slot.starts_at, is_johns=True)
 
 
 def _guests(diary: Diary, world: World) -> Iterator[Visit]:
