@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Model, Money, Visible
@@ -85,6 +85,9 @@ class Booking(Visible):
     special_requests: Mapped[str | None] = mapped_column(doc="What the customer asked for.")
     cancel_reason: Mapped[str | None] = mapped_column(doc="Why it was cancelled.")
     cancelled_at: Mapped[datetime | None] = mapped_column(doc="When it was cancelled.")
+    confirmation_sent: Mapped[bool] = mapped_column(
+        default=False, server_default=text("false"), doc="Whether its confirmation is on the way; false for who wants no mails."
+    )
     rating: Mapped[int | None] = mapped_column(doc="Stars the customer gave, 1 to 5.")
     feedback: Mapped[str | None] = mapped_column(doc="What the customer said about it.")
 

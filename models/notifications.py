@@ -28,6 +28,7 @@ class OutboxMessage(Model):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     subject: Mapped[str] = mapped_column(default="")
     body: Mapped[str]
+    cause: Mapped[str | None] = mapped_column(unique=True, doc="What it stands for, such as booking:5:received; said once.")
     code: Mapped[str | None] = mapped_column(doc="The one-time code it carries, so that the demo can show it.")
     link: Mapped[str | None] = mapped_column(doc="The link it carries, so that the demo can show it.")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

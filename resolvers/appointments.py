@@ -16,6 +16,7 @@ from models.keys import Key
 from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
 from models.rooms import Room, Scene
 from models.scheduling import Hold
+from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context
 from resolvers.holds import use_hold
 from resolvers.idempotency import answers
@@ -169,6 +170,7 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
             special_requests=wish.special_requests,
             status=BookingStatus.PENDING if price.total else BookingStatus.CONFIRMED,
             payment_status=PaymentStatus.PENDING if price.total else PaymentStatus.CHARGED,
+            confirmation_sent=place.wants_mail,
         )
         db.add(booking)
         await db.flush()
@@ -178,6 +180,8 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
         await announce(db, BookingRequested(booking))
         if booking.status is BookingStatus.CONFIRMED:
             await announce(db, BookingConfirmed(booking))
+        if place.wants_mail:
+            await tell_about(db, booking, News.RECEIVED)
         answers(db, booking)
     return booking
 

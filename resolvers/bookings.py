@@ -14,6 +14,7 @@ from models.keys import Key
 from models.memberships import MembershipCredit
 from models.rooms import Room
 from models.scheduling import Location
+from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context, Viewer
 from resolvers.idempotency import answers
 from resolvers.inputs.bookings import BookingFilter, BookingOrder
@@ -105,6 +106,7 @@ async def reschedule_booking(
             booking.starts_at, booking.ends_at, booking.location_id = place.starts_at, place.ends_at, place.location_id
             appointment.room_id = place.room_id
             await announce(db, BookingRescheduled(booking, *before))
+            await tell_about(db, booking, News.MOVED)
             answers(db, booking)
     except SlotTaken as lost:
         raise SlotTaken(details={"next_slots": await next_slots(ctx, now_at["category_id"], place.starts_at, length)}) from lost
@@ -127,6 +129,7 @@ async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None =
             await db.execute(back.values(used=MembershipCredit.used - 1), execution_options={"synchronize_session": False})
             appointment.credit_id = None
         await announce(db, BookingCancelled(booking))
+        await tell_about(db, booking, News.CANCELLED)
         answers(db, booking)
     return booking
 

@@ -14,7 +14,7 @@ FARTHEST_DAYS = 366
 PLACE = """
 SELECT r.id AS room_id, r.resource_id, r.category_id, r.location_id, l.time_zone, at.begins,
   opening_hours(l.schedule_id, (at.begins AT TIME ZONE l.time_zone)::date, l.time_zone) @> tstzrange(at.begins, at.begins + $6) AS is_open,
-  u.resource_id AS person
+  u.resource_id AS person, u.email IS NOT NULL AND u.email_notifications AS wants_mail
 FROM rooms r JOIN locations l ON l.id = r.location_id JOIN users u ON u.id = $7
 CROSS JOIN LATERAL (SELECT coalesce($3::timestamptz, ($4::date + $5::time) AT TIME ZONE l.time_zone) AS begins) at
 WHERE r.is_active AND (r.id = $1 OR r.uuid = $2)
@@ -46,6 +46,7 @@ class Place:
     starts_at: datetime
     ends_at: datetime
     resources: tuple[int, int]
+    wants_mail: bool
 
     @property
     def day(self) -> date:
@@ -68,6 +69,7 @@ async def find_place(ctx: Context, room: Key[Room], category_id: int, when: When
         row["begins"],
         row["begins"] + length,
         (row["resource_id"], row["person"]),
+        row["wants_mail"],
     )
 
 

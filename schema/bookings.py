@@ -44,6 +44,7 @@ class Booking(Record):
     special_requests: str | None
     cancel_reason: str | None
     cancelled_at: datetime | None
+    confirmation_sent: bool
     rating: int | None
     feedback: str | None
     service: Service | None = related("service")

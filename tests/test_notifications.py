@@ -17,12 +17,13 @@ from demo.load import load_demo
 from demo.routes import demo_routes
 from errors import Unavailable
 from gateways.all import open_gateways
-from models.bookings import Booking, BookingKind
+from models.bookings import Appointment, Booking, BookingKind
 from models.database import Database
 from models.identity import User
 from models.notifications import Channel, OutboxMessage
+from resolvers.booking_mails import News, tell_about_booking
 from resolvers.context import Context
-from resolvers.notifications import confirm_booking, send, send_message
+from resolvers.notifications import send, send_message
 from settings import Mode, Settings
 
 
@@ -112,19 +113,28 @@ async def test_what_cannot_be_sent_now_stays_queued(ctx: Context, post: Post | N
     assert (await kept(ctx)).sent_at is None
 
 
-async def test_a_confirmation_says_what_when_and_where_in_local_time(ctx: Context) -> None:
+async def test_a_mail_about_a_booking_says_what_when_and_where_in_local_time_once(ctx: Context) -> None:
     await load_demo(ctx)
     async with ctx.writing() as db:
         starts = datetime(2027, 1, 15, 19, 0, tzinfo=UTC)
         booking = Booking(
-            kind=BookingKind.APPOINTMENT, customer_id=1, service_id=1, location_id=1, starts_at=starts, ends_at=starts + timedelta(hours=1),
+            kind=BookingKind.APPOINTMENT,
+            customer_id=1,
+            service_id=1,
+            location_id=1,
+            starts_at=starts,
+            ends_at=starts + timedelta(hours=1),
             total_amount=Decimal("187.50"),
-        )  # fmt: skip
+        )
         db.add(booking)
         await db.flush()
-        assert await confirm_booking(db, booking)
+        db.add(Appointment(booking_id=booking.id, room_id=1))
+    for _ in range(2):
+        await tell_about_booking(ctx, booking.id, News.RECEIVED, "a cause")
+    async with ctx.writing() as db:
         await db.execute(update(User).where(User.id == 1).values(email_notifications=False))
-        assert not await confirm_booking(db, booking)
+    await tell_about_booking(ctx, booking.id, News.CANCELLED, "another cause")
+    async with ctx.database.sessions() as db:
         message = (await db.scalars(select(OutboxMessage).where(OutboxMessage.subject.contains(booking.reference)))).one()
     assert message.to == "user@example.com"
     for part in ("Dear John", "AI Massage Therapy", "Friday, 15 January 2027, 14:00", "CoreSync Manhattan", "187.50 USD"):
