@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
 
+    event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
+
     jwt_secret_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["jwt_secret_key"]), description="Signs access and refresh tokens; 32 bytes or more."
     )

@@ -1,21 +1,80 @@
-"""Putting jobs into the queue: in the transaction whose commit they depend on."""
+"""The job queue as operations see it: putting jobs in, in the transaction whose commit they depend on, and looking after failed ones."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import orjson
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.database import Database
+
+FAILED = """
+SELECT job.id, job.entrypoint AS name, job.payload, job.attempts, job.created, job.updated,
+  (SELECT traceback ->> 'exception_message' FROM pgqueuer_log
+   WHERE job_id = job.id AND traceback IS NOT NULL ORDER BY id DESC LIMIT 1) AS error
+FROM pgqueuer job WHERE job.status = 'failed' AND ($2::bigint IS NULL OR job.id < $2) ORDER BY job.id DESC LIMIT $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that was given up after its last try; it is kept until somebody lets it run again or drops it."""
+
+    id: int
+    name: str
+    payload: dict[str, Any]
+    tries: int
+    queued_at: datetime
+    failed_at: datetime
+    error: str
+
 
 async def enqueue(db: AsyncSession, name: str, payload: dict[str, Any], *, after: timedelta | None = None, key: str | None = None) -> None:
-    """Have a job run after this transaction's commit; under a key that is queued already, nothing happens."""
+    """Have a job run once this transaction is committed; nothing happens while one with the same key waits or runs."""
     await db.flush()
+    queries = Queries(AsyncpgDriver(await _raw(db)))
+    await queries.enqueue(name, orjson.dumps(payload), execute_after=after, dedupe_key=key, on_conflict="skip")
+
+
+async def failed_jobs(database: Database, *, limit: int = 100, before: int | None = None) -> list[FailedJob]:
+    """Jobs that were given up, newest first; `before` is the number after which to read on."""
+    async with database.reading() as connection:
+        rows = await connection.fetch(FAILED, limit, before)
+    return [
+        FailedJob(
+            row["id"], row["name"], orjson.loads(row["payload"]), row["attempts"] + 1, row["created"], row["updated"], row["error"] or ""
+        )
+        for row in rows
+    ]
+
+
+async def requeue(db: AsyncSession, ids: Sequence[int]) -> list[int]:
+    """Let failed jobs run again, with all their tries; returns which of these were failed."""
+    return await _change(
+        db, "UPDATE pgqueuer SET status = 'queued', attempts = 0, execute_after = now(), updated = now() WHERE {failed} RETURNING id", ids
+    )
+
+
+async def drop(db: AsyncSession, ids: Sequence[int]) -> list[int]:
+    """Give failed jobs up for good; returns which of these were failed."""
+    return await _change(db, "DELETE FROM pgqueuer WHERE {failed} RETURNING id", ids)
+
+
+async def _change(db: AsyncSession, statement: str, ids: Sequence[int]) -> list[int]:
+    changed = await db.execute(text(statement.format(failed="status = 'failed' AND id = ANY(:ids)")), {"ids": list(ids)})
+    return sorted(changed.scalars())
+
+
+async def _raw(db: AsyncSession) -> asyncpg.Connection:
     connection = await db.connection()
-    await connection.execute(text("SELECT 1"))  # SQLAlchemy begins the transaction only with its first statement
     raw = (await connection.get_raw_connection()).driver_connection
-    if raw is None:
-        raise RuntimeError("the session has lost its connection")
-    await Queries(AsyncpgDriver(raw)).enqueue(name, orjson.dumps(payload), execute_after=after, dedupe_key=key, on_conflict="skip")
+    assert raw is not None  # noqa: S101 - a connection in use has one
+    if not raw.is_in_transaction():
+        await connection.execute(text("SELECT 1"))  # SQLAlchemy begins the transaction only with its first statement
+    return raw

@@ -1,0 +1,40 @@
+"""Every job there is, and when those of the calendar run.
+
+A job may run twice: its worker can die after the work and before saying so. So each does nothing when its work is done already.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from jobs import upkeep
+from resolvers import device_commands, notifications
+
+
+@dataclass(frozen=True)
+class Job:
+    """What runs under a name: called with a context and the fields of the payload, and tried again when it raises."""
+
+    name: str
+    run: Callable[..., Awaitable[None]]
+    tries: int = 8
+    seconds: float = 60
+    """How long one try may take."""
+
+
+JOBS = (
+    Job("send_message", notifications.send_message),
+    Job("revert_device", device_commands.revert_device, tries=6),
+    Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
+    Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
+    Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
+    Job("forget_limit_counters", upkeep.forget_limit_counters, tries=3, seconds=600),
+    Job("forget_finished_jobs", upkeep.forget_finished_jobs, tries=3, seconds=600),
+)
+
+CALENDAR = {
+    "release_expired_holds": "* * * * *",
+    "forget_limit_counters": "*/10 * * * *",
+    "forget_idempotency_keys": "7 * * * *",
+    "prune_events": "17 * * * *",
+    "forget_finished_jobs": "27 3 * * *",
+}
