@@ -34,7 +34,7 @@ async def release_expired_holds(ctx: Context) -> None:
     is_full = True
     while is_full:
         async with ctx.writing() as db:
-            found = (await db.execute(expired)).tuples().all()
+            found = (await db.execute(expired)).all()
             for hold, was_reserved in found:
                 await db.delete(hold)
                 if was_reserved:

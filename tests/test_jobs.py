@@ -1,31 +1,32 @@
 """Jobs: run once their transaction is committed, tried again, never lost, and seen when they fail for good."""
 
 import asyncio
+import functools
 import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import insert, select, text
 
 from errors import Unavailable
-from jobs import upkeep
 from jobs.queue import drop, enqueue, failed_jobs, requeue
 from jobs.registry import CALENDAR, JOBS, Job
 from jobs.worker import Worker, pause_before, working
 from models.database import Database
-from models.idempotency import IdempotencyKey
-from models.limits import LimitCounter
-from models.scheduling import Hold, Reservation
 from resolvers.context import Context
 from settings import Settings
-from subscriptions.log import horizon, read
+from tests.people import nobody
 
 SOON = timedelta(milliseconds=50)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - jobs tell nobody
+        await asyncio.sleep(0.02)
 
 
 class Diary:
@@ -44,21 +45,12 @@ class Diary:
 
     async def has(self, count: int, seconds: float = 8) -> None:
         async with asyncio.timeout(seconds):
-            while len(self.runs) < count:  # noqa: ASYNC110 - jobs tell nobody
-                await asyncio.sleep(0.02)
+            await until(lambda: len(self.runs) >= count)
 
 
 @pytest.fixture
 def make_context(database: Database, settings: Settings) -> Callable[..., Context]:
-    def make(**about: Any) -> Context:
-        return Context(settings=settings, database=database, gateways=None, **about)  # type: ignore[arg-type] - these jobs go nowhere
-
-    return make
-
-
-@pytest.fixture
-def ctx(make_context: Callable[..., Context]) -> Context:
-    return make_context(request_id="job_1", address="jobs", door="jobs")
+    return functools.partial(nobody, database, settings)
 
 
 @pytest.fixture
@@ -123,7 +115,7 @@ async def test_a_key_lets_one_job_wait_at_a_time(database: Database, worker: Cal
     await put(database, 3, key="same")
     async with working(worker(Job("note", diary.note))):
         await diary.has(1)
-        while await left(database):
+        while await left(database):  # noqa: ASYNC110 - nor do they here
             await asyncio.sleep(0.02)
         await put(database, 4, key="same")
         await diary.has(2)
@@ -155,7 +147,7 @@ async def test_a_job_that_fails_for_good_is_kept_shown_and_can_run_again(databas
         await put(database, 7)
         await diary.has(3)
         async with asyncio.timeout(5):
-            while not await failed_jobs(database):
+            while not await failed_jobs(database):  # noqa: ASYNC110 - nor when they fail
                 await asyncio.sleep(0.02)
         [failed] = await failed_jobs(database)
         assert (failed.name, failed.payload, failed.tries) == ("note", {"number": 7}, 3)
@@ -189,8 +181,7 @@ async def test_a_job_that_takes_too_long_is_tried_again(database: Database, work
 
     async with working(worker(Job("note", dawdle, seconds=0.2))), asyncio.timeout(5):
         await put(database, 1)
-        while len(tries) < 2:
-            await asyncio.sleep(0.02)
+        await until(lambda: len(tries) == 2)
 
 
 async def test_a_worker_that_stops_lets_its_jobs_end(database: Database, worker: Callable[..., Worker]) -> None:
