@@ -106,8 +106,9 @@ class Database:
             },
             **{name: value for name, value in options.items() if name in ("connection_class", "record_class")},
         )
-        if connection.get_server_version().major >= 17:
-            await connection.execute(f"SET transaction_timeout = {int(settings.transaction_timeout * 1000)}")
+        # PostgreSQL 16 cannot limit a whole transaction, only each of its statements and the pauses between them.
+        limit = "transaction_timeout" if connection.get_server_version().major >= 17 else "statement_timeout"
+        await connection.execute(f"SET {limit} = {int(settings.transaction_timeout * 1000)}")
         return connection
 
 
