@@ -2,11 +2,12 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, cast, func, or_, select
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import UnaryExpression
 
@@ -31,6 +32,16 @@ class Page:
     cursor: list[Any] | None
     is_backward: bool
     number: int | None
+
+    @property
+    def limit(self) -> int:
+        """How many rows to read: one more than the page, which tells whether others follow."""
+        return self.size + 1
+
+    @property
+    def offset(self) -> int:
+        """How many rows a numbered page leaves out."""
+        return ((self.number or 1) - 1) * self.size
 
     @classmethod
     def read(cls, arguments: dict[str, Any], largest: int = LARGEST) -> "Page":
@@ -63,15 +74,15 @@ def keys_of(rows: Select[Any], entity: Any) -> list[Key]:
     return keys
 
 
-def part(rows: Select[Any], keys: list[Key], page: Page) -> Select[Any]:
-    """The rows of a page, and one more that tells whether others follow."""
+def part(rows: Select[Any], keys: list[Key], page: Page, limit: Any, offset: Any, cursor: Sequence[Any] | None) -> Select[Any]:
+    """The rows of a page; the numbers and the cursor's values may stand for those of later requests."""
     flip = page.is_backward
     ordered = rows.order_by(None).order_by(*[each.element.desc() if each.is_descending != flip else each.element.asc() for each in keys])
-    if page.cursor is not None:
-        ordered = ordered.where(_beyond(keys, page.cursor, flip))
+    if cursor is not None:
+        ordered = ordered.where(_beyond(keys, cursor, flip))
     if page.number is not None:
-        ordered = ordered.offset((page.number - 1) * page.size)
-    return ordered.limit(page.size + 1)
+        ordered = ordered.offset(offset)
+    return ordered.limit(limit)
 
 
 def count(rows: Select[Any]) -> Select[int]:
@@ -102,11 +113,15 @@ def _key(clause: Any) -> Key:
     return Key(clause, False)
 
 
-def _beyond(keys: list[Key], values: list[Any], flip: bool) -> ColumnElement[bool]:
-    """Rows after the cursor in an order whose columns may run in different directions."""
-    if len(values) != len(keys):
+def check_cursor(keys: Sequence[Key], cursor: Sequence[Any] | None) -> None:
+    """Refuse a cursor of a list in another order."""
+    if cursor is not None and len(cursor) != len(keys):
         raise BadUserInput(after="This cursor belongs to another list.")
-    given = [cast(literal(value, Text), each.element.type) for value, each in zip(values, keys, strict=True)]
+
+
+def _beyond(keys: list[Key], values: Sequence[Any], flip: bool) -> ColumnElement[bool]:
+    """Rows after the cursor in an order whose columns may run in different directions."""
+    given = [cast(value, each.element.type) for value, each in zip(values, keys, strict=True)]
     alternatives = []
     for position, each in enumerate(keys):
         same = [earlier.element == value for earlier, value in zip(keys[:position], given[:position], strict=True)]

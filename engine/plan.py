@@ -1,24 +1,90 @@
 """One statement for the rows of a selection: columns that are asked for, to-one relations joined, to-many ones in a further batch."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from graphql import is_non_null_type
+from sqlalchemy import ColumnElement, Select, Text, cast, select
 from sqlalchemy.orm import InstrumentedAttribute, RelationshipProperty, aliased, class_mapper
 
 from engine.selection import Reader
 from engine.shapes import FieldShape, Shape, Shapes
-from models.keys import global_id
 from resolvers.context import Context
 from schema.fields import Column, Computed, Expression, GlobalKey, Relation, attribute_of
 
-Record = Sequence[Any]
-Run = list[dict[Any, list[list[Any]]]]
-"""What one reading still owes: for each batch, the lists to fill, by the parents' key."""
-Getter = Callable[[Record, Run], Any]
 TYPE_NAME = "__typename"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A value that stands in a column of the statement."""
+
+    key: str
+    at: int
+    type_name: str
+    may_lack: bool
+    """Whether a null would break the promise of a non-null field."""
+
+
+@dataclass(frozen=True)
+class Global:
+    """The opaque id."""
+
+    key: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """A value that a Python function computes from columns."""
+
+    key: str
+    function: Callable[..., Any]
+    needs: tuple[tuple[str, int], ...]
+    takes_context: bool
+    type_name: str
+    is_required: bool
+
+
+@dataclass(frozen=True)
+class One:
+    """A joined row, or null where there is none."""
+
+    key: str
+    present_at: int
+    is_required: bool
+    object: "Object"
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list whose rows come with a further batch."""
+
+    key: str
+    batch: int
+    parent_at: int
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """The name of the concrete type, under the key that was asked for."""
+
+    key: str
+
+
+Piece = Leaf | Global | Call | One | Many | TypeName
+
+
+@dataclass(frozen=True)
+class Object:
+    """How an object is put together; for an interface, per value of the column that tells the types apart."""
+
+    kind_at: int | None
+    types: dict[str | None, tuple[str, tuple[Piece, ...]]]
+    """Kind: the concrete type's name and its pieces."""
 
 
 @dataclass
@@ -27,22 +93,8 @@ class Batch:
 
     rows: Select[Any]
     remote: InstrumentedAttribute[Any]
+    key_at: int
     plan: "Plan"
-
-
-@dataclass
-class Branch:
-    """How to build the object of one concrete type."""
-
-    type_name: str
-    getters: list[tuple[str, Getter]] = field(default_factory=list)
-
-    def build(self, record: Record, run: Run) -> dict[str, Any]:
-        """One row as the answer's object, leaf values still Python."""
-        made: dict[str, Any] = {TYPE_NAME: self.type_name}
-        for name, get in self.getters:
-            made[name] = get(record, run)
-        return made
 
 
 @dataclass
@@ -53,107 +105,99 @@ class Plan:
     joins: dict[tuple[str, ...], Any] = field(default_factory=dict)
     targets: list[Any] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
-    build: Getter = field(default=lambda record, run: record)
+    object: Object = field(default_factory=lambda: Object(None, {}))
 
-    def index(self, element: Any) -> int:
+    def index(self, element: Any, *, as_text: bool = False) -> int:
         """The position of a column in the statement; asked for twice, it stands there once."""
-        for position, known in enumerate(self.columns):
-            if known is element:
+        for position, (known, is_text) in enumerate(self.columns):
+            if known is element and is_text == as_text:
                 return position
-        self.columns.append(element)
+        self.columns.append((element, as_text))
         return len(self.columns) - 1
 
     def select(self, rows: Select[Any]) -> Select[Any]:
         """The statement: the operation's rows, this plan's columns and joins."""
-        statement = rows.with_only_columns(*[each.label(f"c{n}") for n, each in enumerate(self.columns)], maintain_column_froms=True)
+        shown = [(cast(each, Text) if is_text else each).label(f"c{n}") for n, (each, is_text) in enumerate(self.columns)]
+        statement = rows.with_only_columns(*shown, maintain_column_froms=True)
         for target in self.targets:
             statement = statement.join(target, isouter=True)
         return statement
 
 
+@dataclass
 class Planner:
-    """Plans the reading of one selection of one request."""
+    """Plans the reading of selections; `spells_money` has PostgreSQL write amounts as GraphQL does."""
 
-    def __init__(self, shapes: Shapes, reader: Reader, ctx: Context) -> None:
-        self.shapes = shapes
-        self.reader = reader
-        self.ctx = ctx
+    shapes: Shapes
+    reader: Reader
+    ctx: Context
+    spells_money: bool = False
+    calls_python: bool = False
+    """Whether some value was planned that Python computes."""
 
-    def plan(self, type_name: str, nodes: Sequence[Any], entity: Any = None) -> Plan:
+    def plan(self, type_name: str, nodes: Sequence[Any]) -> Plan:
         """How to read what these nodes ask of a type, from its table."""
-        shape = self.shapes.by_name[type_name]
-        plan = Plan()
-        plan.build = self._object(plan, shape, nodes, entity or shape.table, ())
+        shape, plan = self.shapes.by_name[type_name], Plan()
+        plan.object = self._object(plan, shape, nodes, shape.table, ())
+        if not plan.columns:
+            plan.index(attribute_of(shape.table, "id"))
         return plan
 
-    def _object(self, plan: Plan, shape: Shape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Getter:
+    def _object(self, plan: Plan, shape: Shape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Object:
         if not shape.kinds:
-            return self._branch(plan, shape, nodes, entity, at).build
+            return Object(None, {None: (shape.name, self._pieces(plan, shape, nodes, entity, at))})
         kind_at = plan.index(attribute_of(entity, shape.discriminator))
-        branches = {kind: self._branch(plan, each, nodes, entity, at).build for kind, each in shape.kinds.items()}
-        return lambda record, run: branches[record[kind_at]](record, run)
+        return Object(kind_at, {kind: (each.name, self._pieces(plan, each, nodes, entity, at)) for kind, each in shape.kinds.items()})
 
-    def _branch(self, plan: Plan, shape: Shape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Branch:
-        branch = Branch(shape.name)
-        for response_key, asked in self.reader.fields(nodes, shape.name).items():
-            name = asked[0].name.value
-            if name != TYPE_NAME:
-                branch.getters.append((response_key, self._getter(plan, shape, shape.fields[name], asked, entity, at)))
-        return branch
+    def _pieces(self, plan: Plan, shape: Shape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> tuple[Piece, ...]:
+        return tuple(
+            TypeName(key) if asked[0].name.value == TYPE_NAME else self._piece(plan, shape, key, asked, entity, at)
+            for key, asked in self.reader.fields(nodes, shape.name).items()
+        )
 
-    def _getter(self, plan: Plan, shape: Shape, asked: FieldShape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Getter:
+    def _piece(self, plan: Plan, shape: Shape, key: str, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Piece:
+        asked = shape.fields[nodes[0].name.value]
         source = asked.source
         if isinstance(source, GlobalKey):
-            position, name = plan.index(attribute_of(entity, "id")), shape.name
-            return lambda record, _: global_id(name, record[position])
+            return Global(key, plan.index(attribute_of(entity, "id")))
         if isinstance(source, Column):
-            return _at(plan.index(self._attribute(plan, source.path, entity, at)))
+            column = self._attribute(plan, source.path, entity, at)
+            may_lack = is_non_null_type(asked.type) and (len(source.path) > 1 or column.property.columns[0].nullable)
+            return self._leaf(plan, key, asked, column, may_lack=may_lack)
         if isinstance(source, Expression):
-            return _at(plan.index(self._expression(source, entity)))
+            return self._leaf(plan, key, asked, self._expression(source, entity), may_lack=is_non_null_type(asked.type))
         if isinstance(source, Computed):
-            return self._computed(plan, source, entity, at)
+            self.calls_python = True
+            needs = tuple((name, plan.index(self._attribute(plan, tuple(name.split(".")), entity, at))) for name in source.needs)
+            takes = len(inspect.signature(source.function).parameters) > 1
+            return Call(key, source.function, needs, takes, asked.target, is_non_null_type(asked.type))
         if asked.is_list:
-            return self._many(plan, source, asked, nodes, entity, at)
-        return self._one(plan, source, asked, nodes, entity, at)
+            return self._many(plan, source, asked, key, nodes, entity, at)
+        joined, path = self._join(plan, source.path, entity, at)
+        present_at = plan.index(attribute_of(joined, "id"))
+        inner = self._object(plan, self.shapes.by_name[asked.target], nodes, joined, path)
+        return One(key, present_at, is_non_null_type(asked.type), inner)
+
+    def _leaf(self, plan: Plan, key: str, asked: FieldShape, element: Any, *, may_lack: bool) -> Leaf:
+        as_text = self.spells_money and asked.target == "Money" and _is_money(element)
+        return Leaf(key, plan.index(element, as_text=as_text), "String" if as_text else asked.target, may_lack)
 
     def _expression(self, source: Expression, entity: Any) -> ColumnElement[Any]:
         takes = len(inspect.signature(source.function).parameters)
         return source.function(entity, self.ctx) if takes > 1 else source.function(entity)
 
-    def _computed(self, plan: Plan, source: Computed, entity: Any, at: tuple[str, ...]) -> Getter:
-        positions = {name: plan.index(self._attribute(plan, tuple(name.split(".")), entity, at)) for name in source.needs}
-        takes, function, ctx = len(inspect.signature(source.function).parameters), source.function, self.ctx
-
-        def compute(record: Record, _: Run) -> Any:
-            values: Mapping[str, Any] = {name: record[position] for name, position in positions.items()}
-            return function(values, ctx) if takes > 1 else function(values)
-
-        return compute
-
-    def _one(self, plan: Plan, source: Relation, asked: FieldShape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Getter:
-        joined, path = self._join(plan, source.path, entity, at)
-        present = plan.index(attribute_of(joined, "id"))
-        build = self._object(plan, self.shapes.by_name[asked.target], nodes, joined, path)
-        return lambda record, run: None if record[present] is None else build(record, run)
-
-    def _many(self, plan: Plan, source: Relation, asked: FieldShape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Getter:
+    def _many(
+        self, plan: Plan, source: Relation, asked: FieldShape, key: str, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]
+    ) -> Many:
         joined, _ = self._join(plan, source.path[:-1], entity, at) if source.path[:-1] else (entity, at)
         relation: RelationshipProperty[Any] = _mapper(joined).relationships[source.path[-1]]
         local, remote = relation.local_remote_pairs[0]
-        target = relation.mapper.class_
+        parent_at = plan.index(attribute_of(joined, _mapper(joined).get_property_by_column(local).key))
+        remote_key = attribute_of(relation.mapper.class_, relation.mapper.get_property_by_column(remote).key)
         inner = self.plan(asked.target, nodes)
-        position = plan.index(attribute_of(joined, _mapper(joined).get_property_by_column(local).key))
-        remote_key = attribute_of(target, relation.mapper.get_property_by_column(remote).key)
-        inner.index(remote_key)
-        number = len(plan.batches)
-        plan.batches.append(Batch(select(target).order_by(*(relation.order_by or ())), remote_key, inner))
-
-        def owe(record: Record, run: Run) -> list[Any]:
-            made: list[Any] = []
-            run[number].setdefault(record[position], []).append(made)
-            return made
-
-        return owe
+        rows = select(relation.mapper.class_).order_by(*(relation.order_by or ()))
+        plan.batches.append(Batch(rows, remote_key, inner.index(remote_key), inner))
+        return Many(key, len(plan.batches) - 1, parent_at)
 
     def _attribute(self, plan: Plan, path: tuple[str, ...], entity: Any, at: tuple[str, ...]) -> Any:
         if len(path) == 1:
@@ -174,8 +218,9 @@ class Planner:
         return entity, at
 
 
-def _at(position: int) -> Getter:
-    return lambda record, _: record[position]
+def _is_money(element: Any) -> bool:
+    kind = element.type
+    return kind.python_type is Decimal and kind.scale == 2  # noqa: PLR2004 - cents
 
 
 def _mapper(entity: Any) -> Any:

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLIncludeDirective,
     GraphQLSchema,
-    GraphQLSkipDirective,
     InlineFragmentNode,
     SelectionSetNode,
+    VariableNode,
     is_abstract_type,
 )
-from graphql.execution.values import get_directive_values
+
+CONDITIONS = ("skip", "include")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Reader:
 
     schema: GraphQLSchema
     fragments: Mapping[str, Any]
-    variables: Any
+    variables: Mapping[str, Any]
 
     def fields(self, nodes: Iterable[FieldNode], type_name: str) -> dict[str, list[FieldNode]]:
         """The fields asked of a type below these nodes, by response key."""
@@ -56,11 +57,11 @@ class Reader:
         return fragment if isinstance(fragment, FragmentDefinitionNode) else fragment.definition
 
     def _is_included(self, node: Any) -> bool:
-        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        if skip and skip["if"]:
-            return False
-        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not include or bool(include["if"])
+        return all(self._condition(each) is (each.name.value == "include") for each in node.directives or () if each.name.value in CONDITIONS)
+
+    def _condition(self, directive: DirectiveNode) -> bool:
+        value = directive.arguments[0].value
+        return bool(self.variables[value.name.value] if isinstance(value, VariableNode) else value.value)  # type: ignore[attr-defined]
 
     def _applies(self, condition: str, type_name: str) -> bool:
         if condition == type_name:

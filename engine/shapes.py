@@ -20,6 +20,7 @@ class FieldShape:
     source: Source
     target: str
     is_list: bool
+    type: Any
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Shapes:
             elif shape and "source" in each.metadata:
                 kind_of = implementation.fields[spoken].type
                 shape.fields[spoken] = FieldShape(
-                    spoken, each.metadata["source"], get_named_type(kind_of).name, is_list_type(get_nullable_type(kind_of))
+                    spoken, each.metadata["source"], get_named_type(kind_of).name, is_list_type(get_nullable_type(kind_of)), kind_of
                 )
         if shape:
             self.by_name[name] = shape

@@ -1,0 +1,230 @@
+"""What a root field answers, worked out once for a selection: rows, a page of them, a payload, or a plain value."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import FieldNode, get_named_type, get_nullable_type, is_list_type, is_non_null_type, is_object_type
+from sqlalchemy import BigInteger, Select, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from engine.plan import TYPE_NAME, Plan, Planner
+from engine.shaping import Run, Shape, Spellers, Unusual, Writer
+from engine.symbols import Statement, Symbol, compile_statement
+
+Fetch = Callable[[Statement, dict[str, Any]], Awaitable[list[Any]]]
+KEYS = "keys"
+
+
+@dataclass
+class Built:
+    """A plan with the function that was written for it, and its batches."""
+
+    plan: Plan
+    shape: Shape
+    batches: list["BuiltBatch"]
+
+    def run(self) -> Run:
+        """An empty account of what one reading owes."""
+        return [{} for _ in self.batches]
+
+    async def pay(self, fetch: Fetch, run: Run, ctx: Any) -> None:
+        """Fill the lists that the rows still owe, with one statement for each relation."""
+        for batch, owed in zip(self.batches, run, strict=True):
+            if owed:
+                records, inner = await fetch(batch.statement, {KEYS: list(owed)}), batch.built.run()
+                for record in records:
+                    child = batch.built.shape(record, inner, ctx)
+                    for made in owed[record[batch.key_at]]:
+                        made.append(child)
+                await batch.built.pay(fetch, inner, ctx)
+
+
+@dataclass
+class BuiltBatch:
+    """A to-many relation with its statement."""
+
+    statement: Statement
+    key_at: int
+    built: Built
+
+
+@dataclass(frozen=True)
+class PlainOutline:
+    """A value that is answered as it is, once it is spelled."""
+
+    spell: Callable[[Any], Any]
+
+
+@dataclass
+class RowsOutline:
+    """A row, or a list of rows, of one table."""
+
+    table: Any
+    built: Built
+    is_list: bool
+    is_required: bool
+    id_at: int
+    _by_number: Statement | None = None
+
+    @property
+    def by_number(self) -> Statement:
+        """Reads rows that an operation has returned."""
+        if self._by_number is None:
+            wanted = self.table.id == Symbol(KEYS, ARRAY(BigInteger)).any_()
+            self._by_number = compile_statement(self.built.plan.select(select(self.table).where(wanted)))
+        return self._by_number
+
+
+@dataclass(frozen=True)
+class View:
+    """One of the ways in which a connection shows its page: under a key, nodes or edges, with the function for a node."""
+
+    key: str
+    nodes: tuple[tuple[str, Shape], ...]
+    """For `nodes` one function; for `edges` one for each key of `node`."""
+    edge_keys: tuple[tuple[str, str], ...] = ()
+    """For `edges`: the other keys with their fields."""
+    is_edges: bool = False
+
+
+@dataclass
+class PageOutline:
+    """A page of rows of one table."""
+
+    table: Any
+    built: Built
+    views: tuple[View, ...]
+    info: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    totals: tuple[str, ...]
+    type_names: tuple[tuple[str, str], ...]
+    needs_cursors: bool
+    counts: bool
+
+
+@dataclass
+class PayloadField:
+    """One key of a payload: the attribute it shows, and how."""
+
+    key: str
+    attribute: str
+    outline: "Outline | None"
+    constant: str | None = None
+    is_list: bool = False
+    is_required: bool = False
+
+
+@dataclass
+class PayloadOutline:
+    """An object that an operation made, attribute by attribute; rows in it are read."""
+
+    fields: tuple[PayloadField, ...]
+    is_list: bool = False
+    is_required: bool = False
+    has_rows: bool = False
+
+
+Outline = PlainOutline | RowsOutline | PageOutline | PayloadOutline
+
+
+@dataclass
+class Outliner:
+    """Works out outlines for one flavour of answers."""
+
+    planner: Planner
+    spellers: Spellers
+    names_types: bool = False
+    makes_statements: bool = True
+    spell_leaf: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    def outline(self, kind: Any, nodes: Sequence[FieldNode]) -> Outline:
+        """The outline of a field of this type; Unusual for what only the reference executor can answer."""
+        named = get_named_type(kind)
+        shapes = self.planner.shapes
+        is_list, is_required = is_list_type(get_nullable_type(kind)), is_non_null_type(kind)
+        node = shapes.connection_of(named.name)
+        if node is not None:
+            return self._page(node, named.name, nodes)
+        if named.name in shapes.by_name:
+            plan = self.planner.plan(named.name, nodes)
+            table = shapes.by_name[named.name].table
+            id_at = plan.index(table.id)
+            return RowsOutline(table, self.build(plan), is_list, is_required, id_at)
+        if is_object_type(named):
+            return self._payload(named, nodes, is_list=is_list, is_required=is_required)
+        if is_list and get_named_type(kind).name in self.spell_leaf:
+            raise Unusual
+        return PlainOutline(self.spell_leaf.get(named.name, _itself))
+
+    def build(self, plan: Plan) -> Built:
+        """Write the functions of a plan and of its batches."""
+        batches = []
+        for each in plan.batches:
+            wanted = each.remote == Symbol(KEYS, ARRAY(BigInteger)).any_()
+            batches.append(BuiltBatch(compile_statement(each.plan.select(each.rows.where(wanted))), each.key_at, self.build(each.plan)))
+        return Built(plan, Writer(self.spellers, names_types=self.names_types).function(plan), batches)
+
+    def _page(self, node: str, type_name: str, nodes: Sequence[FieldNode]) -> PageOutline:
+        reader, shapes = self.planner.reader, self.planner.shapes
+        plan = Plan()
+        views: list[View] = []
+        info: list[tuple[str, tuple[tuple[str, str], ...]]] = []
+        totals: list[str] = []
+        type_names: list[tuple[str, str]] = []
+        writers: list[tuple[View, list[tuple[str, Any]]]] = []
+        for key, asked in reader.fields(nodes, type_name).items():
+            name = asked[0].name.value
+            if name == "nodes":
+                writers.append((View(key, ()), [(key, self.planner.also(plan, node, asked))]))
+            elif name == "edges":
+                inner = reader.fields(asked, f"{node}Edge")
+                of_nodes = [(each, self.planner.also(plan, node, group)) for each, group in inner.items() if group[0].name.value == "node"]
+                others = tuple((each, group[0].name.value) for each, group in inner.items() if group[0].name.value != "node")
+                writers.append((View(key, (), others, is_edges=True), of_nodes))
+            elif name == "pageInfo":
+                info.append((key, tuple((each, group[0].name.value) for each, group in reader.fields(asked, "PageInfo").items())))
+            elif name == "totalCount":
+                totals.append(key)
+            else:
+                type_names.append((key, type_name))
+        table = shapes.by_name[node].table
+        plan.index(table.id)
+        for view, objects in writers:
+            made = tuple((key, Writer(self.spellers, names_types=self.names_types).object_function(each)) for key, each in objects)
+            views.append(View(view.key, made, view.edge_keys, view.is_edges))
+        asked_info = {name for _, fields in info for _, name in fields}
+        needs_cursors = bool(asked_info & {"startCursor", "endCursor"}) or any(
+            name == "cursor" for view in views for _, name in view.edge_keys
+        )
+        return PageOutline(
+            table, self.build(plan), tuple(views), tuple(info), tuple(totals), tuple(type_names), needs_cursors,
+            bool(totals) or bool(asked_info & {"pages", "total"}),
+        )  # fmt: skip
+
+    def _payload(self, named: Any, nodes: Sequence[FieldNode], *, is_list: bool, is_required: bool) -> PayloadOutline:
+        fields, has_rows = [], False
+        for key, asked in self.planner.reader.fields(nodes, named.name).items():
+            name = asked[0].name.value
+            if name == TYPE_NAME:
+                fields.append(PayloadField(key, "", None, constant=named.name))
+                continue
+            kind = named.fields[name].type
+            attribute = self.planner.shapes.python_names.get((named.name, name))
+            if attribute is None or (named.name, name) in self.planner.shapes.resolved:
+                raise Unusual
+            outline = self.outline(kind, asked)
+            if isinstance(outline, PageOutline):
+                raise Unusual
+            has_rows = has_rows or isinstance(outline, RowsOutline) or (isinstance(outline, PayloadOutline) and outline.has_rows)
+            listed = is_list_type(get_nullable_type(kind))
+            fields.append(PayloadField(key, attribute, outline, is_list=listed, is_required=is_non_null_type(kind)))
+        return PayloadOutline(tuple(fields), is_list, is_required, has_rows)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def rows_of(outline: RowsOutline, rows: Select[Any]) -> Select[Any]:
+    """The statement that reads rows for an outline."""
+    return outline.built.plan.select(rows)

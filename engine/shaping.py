@@ -1,0 +1,126 @@
+"""Python that is generated from a plan: a function that turns a record straight into the answer's object."""
+
+import base64
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from engine.plan import TYPE_NAME, Call, Global, Leaf, Many, Object, One, Piece, Plan, TypeName
+
+Run = list[dict[Any, list[list[Any]]]]
+"""What one reading still owes: for each batch, the lists to fill, by the parents' key."""
+Shape = Callable[[Any, Run, Any], Any]
+"""Makes an object of a record, given what is owed and the context."""
+Spellers = Mapping[str, "Callable[[Any], Any] | dict[Any, str]"]
+"""How values of a type are spelled: by a function, or by looking them up; types that are missing stay as they are."""
+
+
+class Unusual(Exception):  # noqa: N818 - not a failure: the slow path tells what it means
+    """A value that only the reference executor knows how to treat: a null where none may be, a computation that raised."""
+
+
+class Writer:
+    """Writes the functions of one plan."""
+
+    def __init__(self, spellers: Spellers, *, names_types: bool) -> None:
+        self._spellers = spellers
+        self._names_types = names_types
+        self._names: dict[str, Any] = {"must": must, "owe": owe, "base64": base64.b64encode, "run_call": _run_call}
+        self._lines: list[str] = []
+
+    def function(self, plan: Plan) -> Shape:
+        """The function that makes an object of a record of this plan."""
+        name = self._object(plan.object)
+        exec("\n".join(self._lines), self._names)  # noqa: S102 - the text is written here, from the schema and never from a request
+        made: Shape = self._names[name]
+        return made
+
+    def _object(self, made: Object) -> str:
+        """Write the function of an object and return its name."""
+        bodies = {kind: self._literal(name, pieces) for kind, (name, pieces) in made.types.items()}
+        name = self._named("shape", None)
+        if made.kind_at is None:
+            self._lines.append(f"def {name}(r, run, ctx):\n    return {bodies[None]}")
+            return name
+        self._lines.append(f"def {name}(r, run, ctx):\n    kind = r[{made.kind_at}]")
+        for kind, body in bodies.items():
+            self._lines.append(f"    if kind == {kind!r}:\n        return {body}")
+        self._lines.append("    return must(None)")
+        return name
+
+    def _literal(self, type_name: str, pieces: tuple[Piece, ...]) -> str:
+        shown = [f"{TYPE_NAME!r}: {type_name!r}"] if self._names_types else []
+        shown += [f"{each.key!r}: {self._value(each, type_name)}" for each in pieces]
+        return "{" + ", ".join(shown) + "}"
+
+    def _value(self, piece: Piece, type_name: str) -> str:
+        match piece:
+            case Leaf():
+                value = f"r[{piece.at}]"
+                return self._spelled(f"must({value})" if piece.may_lack else value, piece.type_name)
+            case Global():
+                prefix = self._named("prefix", f"{type_name}:".encode())
+                return f'base64({prefix} + b"%d" % r[{piece.at}]).decode()'
+            case TypeName():
+                return repr(type_name)
+            case Many():
+                return f"owe(run[{piece.batch}], r[{piece.parent_at}])"
+            case One():
+                inner = self._inner(piece.object)
+                absent = "must(None)" if piece.is_required else "None"
+                return f"({absent} if r[{piece.present_at}] is None else {inner})"
+            case Call():
+                return self._call(piece)
+
+    def _inner(self, made: Object) -> str:
+        if made.kind_at is None:
+            type_name, pieces = made.types[None]
+            return self._literal(type_name, pieces)
+        return f"{self._object(made)}(r, run, ctx)"
+
+    def _call(self, piece: Call) -> str:
+        needs = "{" + ", ".join(f"{name!r}: r[{at}]" for name, at in piece.needs) + "}"
+        function = self._named("call", piece.function)
+        called = f"run_call({function}, {needs}{', ctx' if piece.takes_context else ''})"
+        return self._spelled(f"must({called})" if piece.is_required else called, piece.type_name)
+
+    def _spelled(self, value: str, type_name: str) -> str:
+        speller = self._spellers.get(type_name)
+        if speller is None:
+            return value
+        name = self._named("spell", speller)
+        if isinstance(speller, dict):
+            return f"{name}[{value}]"
+        return f"{name}({value})"
+
+    def _named(self, kind: str, value: Any) -> str:
+        name = f"{kind}_{len(self._names)}"
+        self._names[name] = value
+        return name
+
+
+def must(value: Any) -> Any:
+    """A value that may not be null."""
+    if value is None:
+        raise Unusual
+    return value
+
+
+def owe(lists: dict[Any, list[list[Any]]], key: Any) -> list[Any]:
+    """A list that is filled when the batch of its relation is read."""
+    made: list[Any] = []
+    lists.setdefault(key, []).append(made)
+    return made
+
+
+def _run_call(function: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return function(*given)
+    except Exception as error:  # whatever it is, the reference executor reports it at its place
+        raise Unusual from error
+
+
+def enum_names(members: Mapping[str, Any]) -> dict[Any, str | None]:
+    """GraphQL's names of an enum's values, as rows and as computations have them; nothing stays nothing."""
+    names: dict[Any, str | None] = {(value.value if isinstance(value, Enum) else value): name for name, value in members.items()}
+    return {**names, None: None}

@@ -1,0 +1,138 @@
+"""Running a read once for all its arguments: it is given symbols instead of values, and what it says is kept as a statement.
+
+An operation that only says which rows is a function of which arguments are present, of enums, truths and the caller's roles;
+other values only ever reach the statement. A symbol takes part in SQL expressions and in nothing else: whatever would look
+at its value in Python raises, and then the operation is run anew for every call.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, BindParameter, Date, DateTime, Numeric, Select, Text, Time, Uuid
+
+from models.database import DIALECT
+from models.keys import Key
+from resolvers.context import Context
+
+TYPES: dict[type, Any] = {
+    str: Text(),
+    int: BigInteger(),
+    Decimal: Numeric(),
+    datetime: DateTime(timezone=True),
+    date: Date(),
+    time: Time(),
+    UUID: Uuid(),
+}
+VIEWER, NOW = "viewer", "now"
+
+
+class NotSymbolic(Exception):  # noqa: N818 - not a failure: such a call is planned each time
+    """A value that cannot be kept apart from the statement."""
+
+
+class Symbol(BindParameter[Any]):
+    """Stands for a value of later requests, under a name."""
+
+    inherit_cache = False
+
+    def __init__(self, slot: str, kind: Any) -> None:
+        super().__init__(None, None, type_=kind, unique=True, required=False)
+        self.slot = slot
+
+    def __format__(self, _: str) -> str:
+        raise NotSymbolic
+
+    def __str__(self) -> str:
+        raise NotSymbolic
+
+
+def signature(value: Any) -> Any:
+    """What of an argument decides on the statement: presence, kind, enums and truths; NotSymbolic for lists and JSON."""
+    if value is None or isinstance(value, bool | enum.Enum):
+        return value
+    if isinstance(value, Key):
+        return "key" if value.uuid is None else "uuid"
+    if type(value) in TYPES:
+        return type(value)
+    if dataclasses.is_dataclass(value):
+        return (type(value), *(signature(getattr(value, each.name)) for each in dataclasses.fields(value)))
+    raise NotSymbolic
+
+
+def symbolic(value: Any, slot: str) -> Any:
+    """The same argument with symbols for its values."""
+    if value is None or isinstance(value, bool | enum.Enum):
+        return value
+    if isinstance(value, Key):
+        if value.uuid is None:
+            return Key(number=Symbol(slot, BigInteger()))  # type: ignore[arg-type]
+        return Key(uuid=Symbol(slot, Uuid()))  # type: ignore[arg-type]
+    if type(value) in TYPES:
+        return Symbol(slot, TYPES[type(value)])
+    made = object.__new__(type(value))
+    for each in dataclasses.fields(value):
+        object.__setattr__(made, each.name, symbolic(getattr(value, each.name), f"{slot}.{each.name}"))
+    return made
+
+
+def values(value: Any, slot: str, found: dict[str, Any]) -> None:
+    """Collect the values for which `symbolic` put symbols."""
+    if value is None or isinstance(value, bool | enum.Enum):
+        return
+    if isinstance(value, Key):
+        found[slot] = value.number if value.uuid is None else value.uuid
+    elif type(value) in TYPES:
+        found[slot] = value
+    else:
+        for each in dataclasses.fields(value):
+            values(getattr(value, each.name), f"{slot}.{each.name}", found)
+
+
+class SymbolicContext(Context):
+    """A context whose viewer and moment stand for those of later requests."""
+
+    def now(self) -> datetime:
+        return Symbol(NOW, DateTime(timezone=True))  # type: ignore[return-value]
+
+
+def symbolic_context(ctx: Context) -> Context:
+    """The context in which a read is run for all callers of these roles."""
+    viewer = ctx.viewer
+    if viewer.user_id is not None:
+        viewer = dataclasses.replace(viewer, user_id=Symbol(VIEWER, BigInteger()), session=None, token_ends_at=None)
+    given = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
+    return SymbolicContext(**{**given, "viewer": viewer})
+
+
+@dataclasses.dataclass(frozen=True)
+class Statement:
+    """The text of a statement, and where each of its arguments comes from."""
+
+    text: str
+    slots: tuple[tuple[str | None, Any, Callable[[Any], Any] | None], ...]
+
+    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
+        """The arguments in the statement's order."""
+        return [
+            constant if slot is None else given[slot] if process is None else process(given[slot]) for slot, constant, process in self.slots
+        ]
+
+
+def compile_statement(select: Select[Any]) -> Statement:
+    """Compile a statement once; what is no symbol in it is kept as it is."""
+    compiled: Any = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    constants = compiled.construct_params(_check=False)
+    slots = []
+    for name in compiled.positiontup:
+        bound, process = compiled.binds.get(name), compiled._bind_processors.get(name)
+        if isinstance(bound, Symbol):
+            slots.append((bound.slot, None, process))
+        else:
+            constant = constants[name]
+            slots.append((None, process(constant) if process and constant is not None else constant, None))
+    return Statement(str(compiled), tuple(slots))
