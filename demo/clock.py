@@ -14,12 +14,12 @@ from models.demo import DemoNote
 
 NAME = "clock"
 LOOK_SECONDS = 0.5
+LONGEST_LEAP = timedelta(days=3660).total_seconds()
 
 
 async def read_clock(database: Database) -> float:
     """Let this process's clock run as far ahead as the database says; returns how many seconds that is."""
-    rows = await database.fetch(select(DemoNote.value).where(DemoNote.name == NAME))
-    ahead = float(rows[0]["value"]["ahead_seconds"]) if rows else 0.0
+    ahead = await _ahead(database)
     clock.set_ahead(ahead)
     return ahead
 
@@ -38,12 +38,16 @@ async def move_clock(database: Database, seconds: float | None) -> float:
 
 async def follow_clock(database: Database) -> NoReturn:
     """Keep this process's clock where the database says, for as long as it serves."""
+    known = 0.0
     while True:
         try:
-            await read_clock(database)
+            if (ahead := await _ahead(database)) != known:
+                clock.set_ahead(known := ahead)
         except Unavailable:
             pass  # the clock stays as it was until the database is back
         await asyncio.sleep(LOOK_SECONDS)
 
 
-LONGEST_LEAP = timedelta(days=3660).total_seconds()
+async def _ahead(database: Database) -> float:
+    rows = await database.fetch(select(DemoNote.value).where(DemoNote.name == NAME))
+    return float(rows[0]["value"]["ahead_seconds"]) if rows else 0.0
