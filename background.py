@@ -11,7 +11,7 @@ logger = structlog.get_logger()
 
 
 @asynccontextmanager
-async def working(*coroutines: Coroutine[Any, Any, Any]) -> AsyncIterator[None]:
+async def alongside(*coroutines: Coroutine[Any, Any, Any]) -> AsyncIterator[None]:
     """Run these beside the block, and end them with it; one that fails is logged, and the others go on."""
     tasks = [asyncio.create_task(_guard(each), name=name_of(each)) for each in coroutines]
     try:

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 import diagnosis
 import dotenv_example
 import reload
-from background import working
+from background import alongside
 from demo.clock import follow_clock
 from demo.routes import demo_routes
 from engine.execute import Engine
@@ -54,7 +54,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             beside = [follow_devices(runtime.context(request_id="devices", address="devices", door="devices"))]
             if settings.is_demo:
                 beside.append(follow_clock(runtime.database))
-            async with working(*beside):
+            async with alongside(*beside):
                 yield
 
     def simulated_stripe() -> StripeSimulator:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import NoReturn
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 import clock
@@ -13,6 +13,8 @@ from models.database import Database
 from models.demo import DemoNote
 
 NAME = "clock"
+# The queue knows only the real time, so what is due later by the business clock is brought forward.
+JOBS_COME_SOONER = text("UPDATE pgqueuer SET execute_after = execute_after - make_interval(secs => :seconds) WHERE status = 'queued'")
 LOOK_SECONDS = 0.5
 LONGEST_LEAP = timedelta(days=3660).total_seconds()
 
@@ -25,13 +27,14 @@ async def read_clock(database: Database) -> float:
 
 
 async def move_clock(database: Database, seconds: float | None) -> float:
-    """Move the clock ahead by some seconds, or back to the real time; returns how far ahead it is then."""
+    """Move the clock ahead by some seconds, or back to the real time, and waiting jobs with it; returns how far ahead it is then."""
     async with database.sessions.begin() as db:
         note = await db.scalar(select(DemoNote).where(DemoNote.name == NAME).with_for_update())
         before = float(note.value["ahead_seconds"]) if note else 0.0
         after = 0.0 if seconds is None else before + seconds
         made = insert(DemoNote).values(name=NAME, value={"ahead_seconds": after})
         await db.execute(made.on_conflict_do_update(index_elements=["name"], set_={"value": made.excluded.value}))
+        await db.execute(JOBS_COME_SOONER, {"seconds": after - before})
     clock.set_ahead(after)
     return after
 
