@@ -13,6 +13,8 @@ from starlette.routing import Mount, Route
 import diagnosis
 import dotenv_example
 import reload
+from background import alongside
+from demo.clock import follow_clock
 from demo.routes import demo_routes
 from engine.execute import Engine
 from engine.http import graphql
@@ -22,6 +24,7 @@ from gateways.simulators.routes import stripe_routes
 from gateways.simulators.stripe import StripeSimulator
 from listening import bind, run
 from migrations import ROOT
+from resolvers.device_reports import follow_devices
 from rest_compat.doors import older_systems
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
@@ -48,7 +51,11 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             app.state.runtime = runtime
             app.state.database = runtime.database
             app.state.doors = open_doors(settings, runtime.raw_engine, usage)
-            yield
+            beside = [follow_devices(runtime.context(request_id="devices", address="devices", door="devices"))]
+            if settings.is_demo:
+                beside.append(follow_clock(runtime.database))
+            async with alongside(*beside):
+                yield
 
     def simulated_stripe() -> StripeSimulator:
         simulator: StripeSimulator | None = app.state.runtime.gateways.simulators.stripe

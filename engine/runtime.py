@@ -1,5 +1,6 @@
 """Everything that one process has open: the database, the engine, the outside world."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,18 +44,18 @@ class Runtime:
 @asynccontextmanager
 async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
     """Open everything, and close it in the end."""
-    opened: list[Runtime] = []
+    opened: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
 
     async def deliver(body: bytes, headers: Mapping[str, str]) -> None:
         """The simulated Stripe calls the door that the real one would."""
-        ctx = opened[0].context(request_id=f"req_{uuid4().hex}", address="stripe", door="stripe")
+        ctx = (await opened).context(request_id=f"req_{uuid4().hex}", address="stripe", door="stripe")
         await perform(handle_stripe_webhook, ctx, {"body": body, "signature": headers["Stripe-Signature"]})
 
     async with (
         Database(database_url, settings) as database,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
-        opened.append(
+        opened.set_result(
             Runtime(
                 settings=settings,
                 database=database,
@@ -64,7 +65,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 wake=lambda: None,
             )
         )
-        yield opened[0]
+        yield opened.result()
 
 
 def runtime_of(connection: HTTPConnection) -> Runtime:

@@ -21,10 +21,13 @@ from resolvers.device_settings import asked_for, check_scene, of_scene
 from resolvers.idempotency import answers
 from resolvers.inputs.rooms import DeviceFilter, SceneInput
 from resolvers.inputs.scalars import Json
+from resolvers.limits import limit
 from resolvers.operations import ANYONE, SIGNED_IN, allow
 
 DeviceId = Key[Device]
 SceneId = Key[Scene]
+COMMANDS = "120/minute"
+"""Enough for a slider under a finger, too few to wear a device out."""
 LONGEST_DURATION = 24 * 3600
 MOST_SCENES = 100
 EARLY = timedelta(minutes=15)
@@ -85,6 +88,7 @@ async def control_device(
     ctx: Context, *, id: DeviceId, action: DeviceAction, value: Json | None = None, duration_seconds: int | None = None
 ) -> ControlResult:
     """Set a device and wait for its answer; with a duration the change is reverted afterwards."""
+    await limit(ctx, "control_device", COMMANDS)
     if duration_seconds is not None and not 0 < duration_seconds <= LONGEST_DURATION:
         raise BadUserInput(duration_seconds=f"Give 1 to {LONGEST_DURATION} seconds.")
     async with ctx.writing() as db:
@@ -139,6 +143,7 @@ async def create_scene(ctx: Context, *, input: SceneInput) -> Scene:
 @allow(SIGNED_IN)
 async def activate_scene(ctx: Context, *, id: SceneId) -> SceneActivation:
     """Set all devices of a scene's zone that the viewer may set, and tell which did not follow."""
+    await limit(ctx, "control_device", COMMANDS)
     async with ctx.writing() as db:
         scene = await db.scalar(select(Scene).where(_may_use(ctx), id.names(Scene)))
         if scene is None:
