@@ -208,6 +208,14 @@ async def test_a_bank_that_asks_is_answered_by_the_customer(world: Context, data
     assert (await stored(database, intent)).method == "visa •••• 3184"
 
 
+async def test_a_bank_that_asks_after_a_decline_makes_the_payment_pending_again(world: Context, ann: User, booking: Booking) -> None:
+    intent = (await begin(by(world, ann), booking)).payment_intent_id
+    with pytest.raises(PaymentFailed):
+        await confirm(by(world, ann), intent, "pm_card_chargeDeclined")
+    asked = await confirm(by(world, ann), intent, "pm_card_threeDSecure2Required")
+    assert (asked.payment.status, asked.payment.failure_message) == (PaymentStatus.PENDING, None)
+
+
 async def test_a_customer_who_says_no_to_the_bank_has_not_paid(world: Context, database: Database, ann: User, booking: Booking) -> None:
     intent = (await begin(by(world, ann), booking)).payment_intent_id
     await confirm(by(world, ann), intent, "pm_card_authenticationRequired")
