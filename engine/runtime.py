@@ -15,6 +15,8 @@ from resolvers.context import Context
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
 from settings import Settings
+from subscriptions.bus import Bus
+from subscriptions.stream import EventStream
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Runtime:
     gateways: Gateways
     engine: Engine
     raw_engine: Engine
+    stream: EventStream
     wake: Callable[[], None]
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
@@ -54,6 +57,8 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
     async with (
         Database(database_url, settings) as database,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
+        Bus(settings.broadcast_url or database_url) as bus,
+        EventStream(database, bus) as stream,
     ):
         opened.set_result(
             Runtime(
@@ -62,7 +67,8 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 gateways=gateways,
                 engine=Engine(settings),
                 raw_engine=Engine(settings, raw=True),
-                wake=lambda: None,
+                stream=stream,
+                wake=stream.wake,
             )
         )
         yield opened.result()

@@ -108,6 +108,13 @@ async def control_device(
 
 
 @allow(SIGNED_IN)
+def get_followed_room(ctx: Context, *, door_number: int) -> Select[Room]:
+    """The room with this number on its door, if the viewer may follow its devices: staff any, others where they may set one."""
+    found = select(Room).where(Room.number == door_number)
+    return found if ctx.viewer.is_staff else found.where(select(Device.id).where(Device.room_id == Room.id, may_set(ctx)).exists())
+
+
+@allow(SIGNED_IN)
 def list_scenes(ctx: Context, *, zone: str | None = None) -> Select[Scene]:
     """Presets of the house, scenes that others share, and the viewer's own."""
     found = select(Scene).where(_may_use(ctx)).order_by(Scene.id)
