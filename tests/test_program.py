@@ -63,7 +63,7 @@ def test_a_second_start_takes_less_than_five_seconds(data: Path) -> None:
     with running(data, "serve") as first:
         first.wait_for(READY)
         first.end()
-    took = []
+    took: list[float] = []
     while not took or (took[-1] >= 5 and len(took) < 3):  # another try, should the machine be busy with something else
         began = time.monotonic()
         with running(data, "serve") as again:
