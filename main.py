@@ -63,9 +63,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             raise NotFound("Stripe is not simulated here.")
         return simulator
 
-    demo = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
+    demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
     graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
-    app = Starlette(routes=[graphql_route, *demo, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
+    app = Starlette(routes=[graphql_route, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
     app.state.settings = settings
     return app
 
@@ -101,6 +101,17 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     with running_database(read_settings()) as url:
         migrated(url)
+
+
+@commands.command()
+def demo() -> None:
+    """Load what is missing of the demo world; `serve` does the same at each start in demo mode."""
+    settings = read_settings()
+    if not settings.is_demo:
+        raise CannotStart("The demo world belongs to demo mode; this is production.")
+    with running_database(settings) as url:
+        migrated(url)
+        demo_loaded(settings, url)
 
 
 @commands.command()
