@@ -1,19 +1,22 @@
 """Everything that one process has open: the database, the engine, the outside world."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 
 from engine.execute import Engine
+from engine.seats import Seats
 from gateways.all import Gateways, open_gateways
 from models.database import Database
 from resolvers.context import Context
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
 from settings import Settings
+from subscriptions.bus import Bus
+from subscriptions.stream import EventStream
 
 
 @dataclass
@@ -25,7 +28,8 @@ class Runtime:
     gateways: Gateways
     engine: Engine
     raw_engine: Engine
-    wake: Callable[[], None]
+    stream: EventStream
+    seats: Seats = field(default_factory=Seats)
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
         """A request's context, before it is known who asks."""
@@ -36,7 +40,7 @@ class Runtime:
             request_id=request_id,
             address=address,
             door=door,
-            wake=self.wake,
+            wake=self.stream.wake,
         )
 
 
@@ -52,6 +56,8 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
 
     async with (
         Database(database_url, settings) as database,
+        Bus(settings.broadcast_url or database_url) as bus,
+        EventStream(database, bus) as stream,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
         opened.append(
@@ -61,7 +67,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 gateways=gateways,
                 engine=Engine(settings),
                 raw_engine=Engine(settings, raw=True),
-                wake=lambda: None,
+                stream=stream,
             )
         )
         yield opened[0]
