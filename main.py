@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 
 import diagnosis
 import dotenv_example
@@ -19,6 +19,7 @@ from demo.routes import demo_routes
 from engine.execute import Engine
 from engine.http import graphql
 from engine.runtime import running
+from engine.socket import graphql_socket
 from errors import NotFound
 from gateways.simulators.routes import stripe_routes
 from gateways.simulators.stripe import StripeSimulator
@@ -64,8 +65,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         return simulator
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
-    app = Starlette(routes=[graphql_route, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
+    graphql_routes = [Route("/graphql", graphql, methods=["GET", "POST"]), WebSocketRoute("/graphql", graphql_socket)]
+    app = Starlette(routes=[*graphql_routes, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
     app.state.settings = settings
     return app
 

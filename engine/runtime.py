@@ -1,14 +1,15 @@
 """Everything that one process has open: the database, the engine, the outside world."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 
 from engine.execute import Engine
+from engine.seats import Seats
 from gateways.all import Gateways, open_gateways
 from models.database import Database
 from resolvers.context import Context
@@ -29,7 +30,7 @@ class Runtime:
     engine: Engine
     raw_engine: Engine
     stream: EventStream
-    wake: Callable[[], None]
+    seats: Seats = field(default_factory=Seats)
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
         """A request's context, before it is known who asks."""
@@ -40,7 +41,7 @@ class Runtime:
             request_id=request_id,
             address=address,
             door=door,
-            wake=self.wake,
+            wake=self.stream.wake,
         )
 
 
@@ -56,9 +57,9 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
 
     async with (
         Database(database_url, settings) as database,
-        open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
         Bus(settings.broadcast_url or database_url) as bus,
         EventStream(database, bus) as stream,
+        open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
         opened.set_result(
             Runtime(
@@ -68,7 +69,6 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 engine=Engine(settings),
                 raw_engine=Engine(settings, raw=True),
                 stream=stream,
-                wake=stream.wake,
             )
         )
         yield opened.result()

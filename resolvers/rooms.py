@@ -182,21 +182,32 @@ def may_set(ctx: Context) -> ColumnElement[bool]:
     """The condition on devices that the viewer may set now."""
     if ctx.viewer.is_staff:
         return true()
-    now = ctx.now()
+    return or_(has_device_control(ctx), Device.room_id.in_(visits(ctx).with_only_columns(Appointment.room_id)))
+
+
+def has_device_control(ctx: Context) -> ColumnElement[bool]:
+    """Whether the viewer's membership lets them set every device."""
+    today = ctx.now().date()
     membership = (
         select(Membership.id)
         .join(Plan, Plan.id == Membership.plan_id)
         .where(
             Membership.user_id == ctx.viewer.id,
             Membership.status == MembershipStatus.ACTIVE,
-            Membership.starts_on <= now.date(),
-            Membership.ends_on >= now.date(),
+            Membership.starts_on <= today,
+            Membership.ends_on >= today,
             Plan.iot_control_access,
         )
     )
-    rooms = (
-        select(Appointment.room_id)
-        .join(Booking, Booking.id == Appointment.booking_id)
+    return membership.exists()
+
+
+def visits(ctx: Context) -> Select[Booking]:
+    """The viewer's appointments that take place now, or will in a moment."""
+    now = ctx.now()
+    return (
+        select(Booking)
+        .join(Appointment, Appointment.booking_id == Booking.id)
         .where(
             Booking.customer_id == ctx.viewer.id,
             Booking.status.in_([BookingStatus.CONFIRMED, BookingStatus.IN_PROGRESS]),
@@ -204,7 +215,6 @@ def may_set(ctx: Context) -> ColumnElement[bool]:
             Booking.ends_at > now,
         )
     )
-    return or_(membership.exists(), Device.room_id.in_(rooms))
 
 
 def _may_use(ctx: Context) -> ColumnElement[bool]:
