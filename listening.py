@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from settings import Settings
 from startup import CannotStart
@@ -57,6 +58,14 @@ class PatientHttp(HttpToolsProtocol):
             self._deadline.cancel()
 
 
+class PatientSocket(WebSocketsSansIOProtocol):
+    """Lets go of a client that does not read its last messages; uvicorn itself would wait for it for ever."""
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+
+
 class Server(uvicorn.Server):
     """Ends quietly at the first SIGINT or SIGTERM, at once at the second."""
 
@@ -67,6 +76,7 @@ class Server(uvicorn.Server):
                 app,
                 http=PatientHttp,
                 lifespan="off",  # ours, see serve()
+                ws=PatientSocket,
                 ws_max_size=WEBSOCKET_BYTES,
                 limit_concurrency=settings.limit_concurrency,
                 timeout_graceful_shutdown=GOODBYE_SECONDS,

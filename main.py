@@ -8,20 +8,24 @@ from typing import Annotated, NoReturn
 
 import typer
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 
 import diagnosis
 import dotenv_example
 import reload
+from background import alongside
+from demo.clock import follow_clock
 from demo.routes import demo_routes
 from engine.execute import Engine
 from engine.http import graphql
 from engine.runtime import running
+from engine.socket import graphql_socket
 from errors import NotFound
 from gateways.simulators.routes import stripe_routes
 from gateways.simulators.stripe import StripeSimulator
 from listening import bind, run
 from migrations import ROOT
+from resolvers.device_reports import follow_devices
 from rest_compat.doors import older_systems
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
@@ -48,7 +52,11 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             app.state.runtime = runtime
             app.state.database = runtime.database
             app.state.doors = open_doors(settings, runtime.raw_engine, usage)
-            yield
+            beside = [follow_devices(runtime.context(request_id="devices", address="devices", door="devices"))]
+            if settings.is_demo:
+                beside.append(follow_clock(runtime.database))
+            async with alongside(*beside):
+                yield
 
     def simulated_stripe() -> StripeSimulator:
         simulator: StripeSimulator | None = app.state.runtime.gateways.simulators.stripe
@@ -56,9 +64,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             raise NotFound("Stripe is not simulated here.")
         return simulator
 
-    demo = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    graphql_route = Route("/graphql", graphql, methods=["GET", "POST"])
-    app = Starlette(routes=[graphql_route, *demo, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
+    demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
+    graphql_routes = [Route("/graphql", graphql, methods=["GET", "POST"]), WebSocketRoute("/graphql", graphql_socket)]
+    app = Starlette(routes=[*graphql_routes, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
     app.state.settings = settings
     return app
 
@@ -94,6 +102,17 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     with running_database(read_settings()) as url:
         migrated(url)
+
+
+@commands.command()
+def demo() -> None:
+    """Load what is missing of the demo world; `serve` does the same at each start in demo mode."""
+    settings = read_settings()
+    if not settings.is_demo:
+        raise CannotStart("The demo world belongs to demo mode; this is production.")
+    with running_database(settings) as url:
+        migrated(url)
+        demo_loaded(settings, url)
 
 
 @commands.command()

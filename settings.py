@@ -73,6 +73,19 @@ class Settings(BaseSettings):
     operation_timeout: float = Field(10, description="Seconds that one operation may take.")
     cached_documents: int = Field(1000, description="Parsed GraphQL documents that a process keeps.")
 
+    allowed_origins: str = Field(
+        "",
+        description="Origins of other sites whose pages may open WebSockets, separated by commas, such as https://app.example.com. "
+        "The server's own is always allowed, in demo mode any localhost too.",
+    )
+    socket_init_timeout: float = Field(5, gt=0, description="Seconds until a WebSocket must have said connection_init.")
+    socket_send_timeout: float = Field(
+        10, gt=0, description="Seconds that a client may leave a message unread before its socket is closed."
+    )
+    socket_operations: int = Field(20, ge=1, description="Operations that may run at once on one WebSocket.")
+    sockets_per_user: int = Field(32, ge=1, description="WebSockets of one user that one process holds.")
+    sockets_per_address: int = Field(512, ge=1, description="WebSockets of one network address that one process holds.")
+
     device_timeout: float = Field(3, gt=0, le=10, description="Seconds to wait for a device to answer a command.")
     device_offline_after: float = Field(90, ge=1, description="Seconds after its last heartbeat until a device counts as offline.")
 

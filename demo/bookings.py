@@ -17,6 +17,8 @@ from demo.people import JOHN
 from demo.spa_menu import ADDONS
 from demo.visits import Visit, visits
 from demo.world import World, put
+from gateways.minor_units import to_minor
+from gateways.simulators.stripe_payments import paid_before
 from models.bookings import Appointment, Booking, BookingAddon, BookingKind, BookingStatus, PaymentStatus
 from models.identity import User
 from models.ledger import Account, AccountKind, Entry, LedgerTransaction
@@ -24,6 +26,7 @@ from models.memberships import Plan
 from models.payments import Payment, Provider, Refund, RefundStatus
 from models.rooms import Room
 from models.scheduling import Reservation
+from models.simulations import SimulatedObject
 from resolvers.prices import MENSUITE as MENSUITE_SLUG
 from resolvers.prices import PRIVATE, price_of
 
@@ -130,6 +133,10 @@ def _booking(bill: Bill) -> dict[str, Any]:
 
 async def _write_money(db: AsyncSession, billed: list[tuple[int, Bill]]) -> None:
     payments = await put(db, Payment, [_payment(number, bill) for number, bill in billed])
+    await put(db, SimulatedObject, [
+        {"provider": "stripe", "key": thing["id"], "kind": thing["object"], "data": thing}
+        for number, bill in billed if not bill.visit.is_cash for thing in _at_stripe(number, bill)
+    ])  # fmt: skip
     paid = list(zip(payments, billed, strict=True))
     accounts = await _accounts(db)
     movements = [
@@ -164,6 +171,12 @@ def _payment(booking: int, bill: Bill) -> dict[str, Any]:
         "refunded_amount": bill.total if bill.payment_status is PaymentStatus.REFUNDED else Decimal(0),
         "method": "cash" if visit.is_cash else "visa •••• 4242", "charged_at": bill.paid_at, "created_at": bill.paid_at,
     }  # fmt: skip
+
+
+def _at_stripe(booking: int, bill: Bill) -> list[dict[str, Any]]:
+    """The same payment at the simulated Stripe, so that it can be given back."""
+    is_refunded = bill.payment_status is PaymentStatus.REFUNDED
+    return paid_before(f"pi_demo_{booking:06}", to_minor(bill.total, "USD"), "usd", refunded=is_refunded)
 
 
 def _pot(bill: Bill) -> Pot:

@@ -19,6 +19,7 @@ from engine.pages import Page
 from engine.plan import TYPE_NAME
 from engine.read import Reading
 from engine.shapes import Shapes
+from engine.watching import Watcher
 from errors import BadUserInput
 from models.keys import Key
 from resolvers.context import Context
@@ -54,9 +55,11 @@ def _install_object(shapes: Shapes, name: str, found: GraphQLObjectType) -> None
     if name in shapes.by_name:
         found.is_type_of = None
     for spoken, each in found.fields.items():
-        if (name, spoken) in shapes.operations:
-            if name != "Subscription":
-                each.resolve = _root(shapes, shapes.operations[name, spoken])
+        if (name, spoken) in shapes.operations and name == "Subscription":
+            each.subscribe = _source(shapes, shapes.operations[name, spoken])
+            each.resolve = _event
+        elif (name, spoken) in shapes.operations:
+            each.resolve = _root(shapes, shapes.operations[name, spoken])
         elif name in shapes.by_name:
             each.resolve = _from_row
         elif node is not None:
@@ -87,18 +90,12 @@ def _read_again(shapes: Shapes, attribute: str) -> Resolver:
 
 def _root(shapes: Shapes, field: OperationField) -> Resolver:
     """A root field: admit, read the arguments, run the operation, read the answer."""
-    operation, arguments_of = field.operation, list(field.arguments)
-    tables = {name: key_table(each.annotation) for name, each in operation.parameters.items()}
-    shown = {name: shapes.names_of(table) for name, table in tables.items() if table}
-    schema = shapes.schema
+    operation, read_arguments = field.operation, _arguments(shapes, field)
 
     async def resolve(_: Any, info: GraphQLResolveInfo[Context], **given: Any) -> Any:
         ctx: Context = info.context
         operation.admit(ctx.viewer)
-        arguments = convert_arguments(given, arguments_of, schema.schema_converter.scalar_registry, schema.config)
-        for name, types in shown.items():
-            if arguments.get(name) is not None:
-                arguments[name] = _keys(arguments[name], types, name)
+        arguments = read_arguments(given)
         page = {name: arguments.pop(name) for name in PAGE_NAMES if field.is_connection and name in arguments}
         key = arguments.pop("idempotency_key", None) if field.takes_key else None
         if key is None and field.takes_key and ctx.idempotency_key:
@@ -108,6 +105,39 @@ def _root(shapes: Shapes, field: OperationField) -> Resolver:
         return await Reading(shapes, info).answer(value, asked)
 
     return resolve
+
+
+def _source(shapes: Shapes, field: OperationField) -> Resolver:
+    """The events of a subscription: admit, read the arguments, and let the watcher follow what the operation says."""
+    operation, read_arguments = field.operation, _arguments(shapes, field)
+
+    async def subscribe(watcher: Watcher, info: GraphQLResolveInfo[Context], **given: Any) -> Any:
+        operation.admit(info.context.viewer)
+        arguments = read_arguments(given)
+        after = arguments.pop("after", None)
+        return await watcher.watch(operation, arguments, after)
+
+    return subscribe
+
+
+def _event(event: Any, _: GraphQLResolveInfo[Context], **__: Any) -> Any:
+    return event
+
+
+def _arguments(shapes: Shapes, field: OperationField) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """How to turn what graphql-core read into an operation's arguments: inputs as their classes, ids as keys of the right table."""
+    arguments_of, schema = list(field.arguments), shapes.schema
+    tables = {name: key_table(each.annotation) for name, each in field.operation.parameters.items()}
+    shown = {name: shapes.names_of(table) for name, table in tables.items() if table}
+
+    def read(given: dict[str, Any]) -> dict[str, Any]:
+        arguments = convert_arguments(given, arguments_of, schema.schema_converter.scalar_registry, schema.config)
+        for name, types in shown.items():
+            if arguments.get(name) is not None:
+                arguments[name] = _keys(arguments[name], types, name)
+        return arguments
+
+    return read
 
 
 def _keys(value: Any, types: set[str], name: str) -> Any:

@@ -1,17 +1,28 @@
 """Running operations: one engine for every transport."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from typing import Any, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute, subscribe
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    create_source_event_stream,
+    execute,
+    execute_subscription_event,
+)
 
 from engine.answers import Answer
 from engine.build import install, keep_python_values
 from engine.documents import Document, Documents
 from engine.guard import check_values
 from engine.variables import check_variables
+from engine.watching import Events, Watcher
 from errors import ApiError, BadUserInput, Unavailable
 from resolvers.context import Context
 from schema.root import build_schema
@@ -76,21 +87,47 @@ class Engine:
         return Answer(found.data, list(errors), was_run=was_run)
 
     async def subscribe(
-        self, text: str, ctx: Context, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
-    ) -> AsyncIterator[Answer] | Answer:
+        self, text: str, watcher: Watcher, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
+    ) -> AsyncGenerator[Answer, None] | Answer:
         """Begin a subscription: a stream of answers, or the answer that says why not."""
         document = self.documents.get(text)
-        if document.errors:
+        if document.node is None or document.errors:
             return Answer(errors=document.errors, was_run=False)
         try:
             check_values(variables)
             check_variables(self.schema, self._chosen(document, operation_name), variables or {})
+            ctx = await watcher.context()
         except ApiError as refusal:
             return _refused(refusal)
-        begun = await subscribe(self.schema, document.node, None, ctx, variables, operation_name)  # type: ignore[arg-type,misc]
-        if isinstance(begun, ExecutionResult):
-            return Answer(begun.data, list(begun.errors or []), was_run=False)
-        return _answers(begun)
+        executor = Executor.build(self.schema, document.node, watcher, ctx, variables, operation_name)
+        if isinstance(executor, list):
+            return Answer(errors=executor, was_run=False)
+        try:
+            async with asyncio.timeout(self.settings.operation_timeout):
+                found = create_source_event_stream(executor)
+                events = found if isinstance(found, ExecutionResult | AsyncIterable) else await found
+        except TimeoutError:
+            return _refused(Unavailable("The operation took too long."))
+        if isinstance(events, ExecutionResult):
+            return Answer(errors=list(events.errors or []), was_run=False)
+        return self._answers(executor, cast(Events, events))
+
+    async def _answers(self, executor: Executor[Any], events: Events) -> AsyncGenerator[Answer, None]:
+        async with aclosing(events):
+            async for ctx, event in events:
+                yield await self._answer(executor, ctx, event)
+
+    async def _answer(self, executor: Executor[Any], ctx: Context, event: Any) -> Answer:
+        """One event with the selected fields, read with the rights and loaders of its own context."""
+        once = executor.build_per_event_executor(event)
+        once.context_value = ctx
+        try:
+            async with asyncio.timeout(self.settings.operation_timeout):
+                result = execute_subscription_event(once)
+                found = result if isinstance(result, ExecutionResult) else await result
+        except TimeoutError:
+            return _refused(Unavailable("The operation took too long."))
+        return Answer(found.data, list(found.errors or []))
 
     def kind_of(self, text: str, operation_name: str | None) -> OperationType | None:
         """Whether a text asks for a query, a mutation or a subscription; none when that cannot be told."""
@@ -102,14 +139,6 @@ class Engine:
         if operation is None:
             raise BadUserInput("Name the operation to run." if name is None else "The document has no operation of that name.")
         return operation
-
-
-async def _answers(results: Any) -> AsyncIterator[Answer]:
-    try:
-        async for each in results:
-            yield Answer(each.data, list(each.errors or []))
-    finally:
-        await results.aclose()
 
 
 def _refused(refusal: ApiError) -> Answer:

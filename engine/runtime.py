@@ -1,19 +1,23 @@
 """Everything that one process has open: the database, the engine, the outside world."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 
 from engine.execute import Engine
+from engine.seats import Seats
 from gateways.all import Gateways, open_gateways
 from models.database import Database
 from resolvers.context import Context
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
 from settings import Settings
+from subscriptions.bus import Bus
+from subscriptions.stream import EventStream
 
 
 @dataclass
@@ -25,7 +29,8 @@ class Runtime:
     gateways: Gateways
     engine: Engine
     raw_engine: Engine
-    wake: Callable[[], None]
+    stream: EventStream
+    seats: Seats = field(default_factory=Seats)
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
         """A request's context, before it is known who asks."""
@@ -36,35 +41,37 @@ class Runtime:
             request_id=request_id,
             address=address,
             door=door,
-            wake=self.wake,
+            wake=self.stream.wake,
         )
 
 
 @asynccontextmanager
 async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
     """Open everything, and close it in the end."""
-    opened: list[Runtime] = []
+    opened: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
 
     async def deliver(body: bytes, headers: Mapping[str, str]) -> None:
         """The simulated Stripe calls the door that the real one would."""
-        ctx = opened[0].context(request_id=f"req_{uuid4().hex}", address="stripe", door="stripe")
+        ctx = (await opened).context(request_id=f"req_{uuid4().hex}", address="stripe", door="stripe")
         await perform(handle_stripe_webhook, ctx, {"body": body, "signature": headers["Stripe-Signature"]})
 
     async with (
         Database(database_url, settings) as database,
+        Bus(settings.broadcast_url or database_url) as bus,
+        EventStream(database, bus) as stream,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
-        opened.append(
+        opened.set_result(
             Runtime(
                 settings=settings,
                 database=database,
                 gateways=gateways,
                 engine=Engine(settings),
                 raw_engine=Engine(settings, raw=True),
-                wake=lambda: None,
+                stream=stream,
             )
         )
-        yield opened[0]
+        yield opened.result()
 
 
 def runtime_of(connection: HTTPConnection) -> Runtime:

@@ -217,7 +217,7 @@ class Wire(stripe.HTTPClient):
         try:
             response = await self._client.request(method, url, headers=dict(headers), content=post_data or None)
         except httpx2.HTTPError as error:
-            raise _lost(error) from error
+            raise lost(error) from error
         return response.content, response.status_code, response.headers
 
     def sleep_async(self, secs: float) -> Awaitable[None]:
@@ -229,7 +229,8 @@ class Wire(stripe.HTTPClient):
         await self._client.aclose()
 
 
-def _lost(error: Exception) -> stripe.APIConnectionError:
+def lost(error: Exception) -> stripe.APIConnectionError:
+    """What the SDK is told when a request, or its answer, got lost; it tries again under the same idempotency key."""
     message = f"{type(error).__name__} on the way to Stripe"
     return stripe.APIConnectionError(message, should_retry=True)  # type: ignore[no-untyped-call]
 

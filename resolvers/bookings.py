@@ -1,6 +1,9 @@
 """Bookings of every kind: reading them, moving and cancelling appointments."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from enum import StrEnum
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, and_, select, update
@@ -16,6 +19,7 @@ from models.rooms import Room
 from models.scheduling import Location
 from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context, Viewer
+from resolvers.following import Following
 from resolvers.idempotency import answers
 from resolvers.inputs.bookings import BookingFilter, BookingOrder
 from resolvers.moves import move
@@ -25,6 +29,9 @@ from resolvers.reserving import lock, release, reserve
 from resolvers.scheduling import next_slots
 from subscriptions.bookings import BookingCancelled, BookingRescheduled
 from subscriptions.facts import announce
+
+if TYPE_CHECKING:
+    from subscriptions.log import Record
 
 PRESENT = (
     select(
@@ -43,6 +50,29 @@ PRESENT = (
 )
 OPEN = (BookingStatus.PENDING, BookingStatus.CONFIRMED)
 ORDERS = {BookingOrder.NEWEST: (Booking.starts_at.desc(), Booking.id.desc()), BookingOrder.SOONEST: (Booking.starts_at, Booking.id)}
+
+
+class BookingEventKind(StrEnum):
+    """What happened to a booking."""
+
+    REQUESTED = "booking.requested"
+    CONFIRMED = "booking.confirmed"
+    RESCHEDULED = "booking.rescheduled"
+    STARTED = "booking.started"
+    COMPLETED = "booking.completed"
+    CANCELLED = "booking.cancelled"
+    PAID = "booking.paid"
+    REFUNDED = "booking.refunded"
+
+
+@dataclass
+class BookingEvent:
+    """Something that happened to a booking."""
+
+    cursor: str
+    kind: BookingEventKind
+    at: datetime
+    booking: Select[Booking]
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
@@ -73,6 +103,26 @@ def get_booking(ctx: Context, *, id: Key[Booking] | None = None, reference: str 
     if (id is None) == (reference is None):
         raise BadUserInput(id="Give either the id or the reference.")
     return select(Booking).where(visible(ctx.viewer), id.names(Booking) if id else Booking.reference == reference)
+
+
+@allow(SIGNED_IN)
+async def follow_bookings(ctx: Context, *, booking_id: Key[Booking] | None = None) -> Following[BookingEvent]:
+    """What happens to the viewer's own bookings, or for the staff to everybody's; or to one booking alone."""
+    if booking_id is None:
+        topic = "bookings" if ctx.viewer.is_staff else f"user:{ctx.viewer.id}"
+    else:
+        found = await ctx.fetch(select(Booking.id).where(visible(ctx.viewer), booking_id.names(Booking)))
+        if not found:
+            raise NotFound
+        topic = f"booking:{found[0][0]}"
+    return Following(frozenset({topic}), _shown)
+
+
+def _shown(ctx: Context, record: "Record") -> BookingEvent | None:
+    if record.kind not in list(BookingEventKind):
+        return None
+    booking = select(Booking).where(visible(ctx.viewer), Booking.id == record.subject_id)
+    return BookingEvent(str(record.cursor), BookingEventKind(record.kind), record.at, booking)
 
 
 @allow(SIGNED_IN)

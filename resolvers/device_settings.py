@@ -1,7 +1,7 @@
 """Which settings each kind of device has, which values they take, and how they are asked for."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from errors import BadUserInput
@@ -67,20 +67,25 @@ def of_scene(device_settings: Mapping[str, Any], device: Device) -> dict[str, An
     return dict(wanted) if isinstance(wanted, dict) else {device.device_type.value: wanted}
 
 
-def check_scene(device_settings: Any, devices: list[Device]) -> dict[str, Any]:
+def check_scene(device_settings: Any, devices: Sequence[Device]) -> dict[str, Any]:
     """A scene's settings if the devices of its zone can follow them; BadUserInput says what is wrong."""
     if not isinstance(device_settings, dict) or not device_settings:
         raise BadUserInput(device_settings="Give settings by device type.")
-    for name in device_settings:
-        if name not in set(DeviceType):
-            raise BadUserInput(device_settings=f"There are no devices of the type {name[:40]}.")
-    for device in devices:
-        for name, value in (of_scene(device_settings, device) or {}).items():
-            read = SETTINGS[device.device_type].get(name)
-            if read is None:
-                raise BadUserInput(device_settings=f"{device.device_type.capitalize()} has no setting {name[:40]}.")
-            try:
-                read(value, device)
-            except ValueError as error:
-                raise BadUserInput(device_settings=f"{device.device_type}, {name}: {error}") from None
+    for kind in device_settings:
+        able = [device for device in devices if device.device_type == kind]
+        if not able:
+            raise BadUserInput(device_settings=f"There is no device of the type {kind[:40]} in this zone.")
+        for device in able:
+            _check(device, of_scene(device_settings, device) or {})
     return device_settings
+
+
+def _check(device: Device, settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        read = SETTINGS[device.device_type].get(name)
+        if read is None:
+            raise BadUserInput(device_settings=f"{device.device_type.capitalize()} has no setting {name[:40]}.")
+        try:
+            read(value, device)
+        except ValueError as error:
+            raise BadUserInput(device_settings=f"{device.device_type}, {name}: {error}") from None

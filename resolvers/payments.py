@@ -144,6 +144,8 @@ async def confirm_payment(ctx: Context, *, payment_intent_id: str, payment_metho
             raise NotFound
         if intent and intent.status == "succeeded":
             await settle(db, payment, settlement_of(intent))
+        elif intent:
+            await reopen(db, payment)
         status = "succeeded" if payment.status in SETTLED or intent is None else intent.status
         confirmed = PaymentConfirmed(status, payment, payment.receipt_url)
         answers(db, confirmed)

@@ -21,10 +21,13 @@ from resolvers.device_settings import asked_for, check_scene, of_scene
 from resolvers.idempotency import answers
 from resolvers.inputs.rooms import DeviceFilter, SceneInput
 from resolvers.inputs.scalars import Json
+from resolvers.limits import limit
 from resolvers.operations import ANYONE, SIGNED_IN, allow
 
 DeviceId = Key[Device]
 SceneId = Key[Scene]
+COMMANDS = "120/minute"
+"""Enough for a slider under a finger, too few to wear a device out."""
 LONGEST_DURATION = 24 * 3600
 MOST_SCENES = 100
 EARLY = timedelta(minutes=15)
@@ -85,6 +88,7 @@ async def control_device(
     ctx: Context, *, id: DeviceId, action: DeviceAction, value: Json | None = None, duration_seconds: int | None = None
 ) -> ControlResult:
     """Set a device and wait for its answer; with a duration the change is reverted afterwards."""
+    await limit(ctx, "control_device", COMMANDS)
     if duration_seconds is not None and not 0 < duration_seconds <= LONGEST_DURATION:
         raise BadUserInput(duration_seconds=f"Give 1 to {LONGEST_DURATION} seconds.")
     async with ctx.writing() as db:
@@ -101,6 +105,13 @@ async def control_device(
         result = ControlResult(command.status is CommandStatus.DONE, _told(device, report), device, command)
         answers(db, result)
     return result
+
+
+@allow(SIGNED_IN)
+def get_followed_room(ctx: Context, *, door_number: int) -> Select[Room]:
+    """The room with this number on its door, if the viewer may follow its devices: staff any, others where they may set one."""
+    found = select(Room).where(Room.number == door_number)
+    return found if ctx.viewer.is_staff else found.where(select(Device.id).where(Device.room_id == Room.id, may_set(ctx)).exists())
 
 
 @allow(SIGNED_IN)
@@ -139,6 +150,7 @@ async def create_scene(ctx: Context, *, input: SceneInput) -> Scene:
 @allow(SIGNED_IN)
 async def activate_scene(ctx: Context, *, id: SceneId) -> SceneActivation:
     """Set all devices of a scene's zone that the viewer may set, and tell which did not follow."""
+    await limit(ctx, "control_device", COMMANDS)
     async with ctx.writing() as db:
         scene = await db.scalar(select(Scene).where(_may_use(ctx), id.names(Scene)))
         if scene is None:
@@ -170,21 +182,32 @@ def may_set(ctx: Context) -> ColumnElement[bool]:
     """The condition on devices that the viewer may set now."""
     if ctx.viewer.is_staff:
         return true()
-    now = ctx.now()
+    return or_(has_device_control(ctx), Device.room_id.in_(visits(ctx).with_only_columns(Appointment.room_id)))
+
+
+def has_device_control(ctx: Context) -> ColumnElement[bool]:
+    """Whether the viewer's membership lets them set every device."""
+    today = ctx.now().date()
     membership = (
         select(Membership.id)
         .join(Plan, Plan.id == Membership.plan_id)
         .where(
             Membership.user_id == ctx.viewer.id,
             Membership.status == MembershipStatus.ACTIVE,
-            Membership.starts_on <= now.date(),
-            Membership.ends_on >= now.date(),
+            Membership.starts_on <= today,
+            Membership.ends_on >= today,
             Plan.iot_control_access,
         )
     )
-    rooms = (
-        select(Appointment.room_id)
-        .join(Booking, Booking.id == Appointment.booking_id)
+    return membership.exists()
+
+
+def visits(ctx: Context) -> Select[Booking]:
+    """The viewer's appointments that take place now, or will in a moment."""
+    now = ctx.now()
+    return (
+        select(Booking)
+        .join(Appointment, Appointment.booking_id == Booking.id)
         .where(
             Booking.customer_id == ctx.viewer.id,
             Booking.status.in_([BookingStatus.CONFIRMED, BookingStatus.IN_PROGRESS]),
@@ -192,7 +215,6 @@ def may_set(ctx: Context) -> ColumnElement[bool]:
             Booking.ends_at > now,
         )
     )
-    return or_(membership.exists(), Device.room_id.in_(rooms))
 
 
 def _may_use(ctx: Context) -> ColumnElement[bool]:

@@ -15,6 +15,8 @@ from resolvers.idempotency import answers
 from resolvers.limits import limit
 from resolvers.operations import ANYONE, SIGNED_IN, allow
 from resolvers.tokens import Issued, Token, Use, issue, moment, read
+from subscriptions.facts import announce
+from subscriptions.sessions import SessionEnded
 
 REFRESHES = "30/minute"
 
@@ -112,9 +114,12 @@ async def open_session(ctx: Context, db: AsyncSession, user: User) -> SignedIn:
 
 
 async def end_sessions(db: AsyncSession, reason: EndReason, *which: ColumnElement[bool]) -> int:
-    """End the sessions that are still open, and tell how many these were."""
-    ended = update(Session).where(Session.ended_at.is_(None), *which).values(ended_at=moment(), end_reason=reason).returning(Session.id)
-    return len((await db.scalars(ended, execution_options={"synchronize_session": False})).all())
+    """End the sessions that are still open, close what is connected by them, and tell how many these were."""
+    ended = update(Session).where(Session.ended_at.is_(None), *which).values(ended_at=moment(), end_reason=reason).returning(Session)
+    sessions = (await db.scalars(ended, execution_options={"synchronize_session": False})).all()
+    for each in sessions:
+        await announce(db, SessionEnded(each))
+    return len(sessions)
 
 
 async def _admitted(ctx: Context, text: str) -> Token:

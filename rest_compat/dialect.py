@@ -57,6 +57,8 @@ class Dialect:
     bad_field_status: ClassVar[int] = 422
     page_maximum: ClassVar[int] = 200
     page_parameter: ClassVar[str] = "page"
+    limit: ClassVar[str | None] = None
+    """Calls that one caller may make of the whole system, such as "1000/minute"; a route may have a limit of its own besides."""
     country: ClassVar[str] = "1"
     """The calling code that stands for a missing one."""
 

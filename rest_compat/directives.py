@@ -35,9 +35,13 @@ DECLARATIONS = parse(
       PREVIOUS_LINK
     }
 
-    """The route that a document answers: one method, its status, the sentence that goes with success, and its own limit of calls."""
+    """
+    The route that a document answers: one method, its status, the sentence that goes with success, its own limit of calls, and the
+    operation that clients of GraphQL use instead, where it is another one.
+    """
     directive @rest(
-      get: String, post: String, put: String, patch: String, delete: String, status: Int = 200, says: String, limit: String
+      get: String, post: String, put: String, patch: String, delete: String
+      status: Int = 200, says: String, limit: String, instead: String
     ) on QUERY | MUTATION
 
     """Put one field of an object, or of each object of a list, in its place."""

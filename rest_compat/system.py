@@ -104,8 +104,9 @@ class System:
         ctx = ctx.with_viewer(await self._viewer(request, ctx, route))
         for operation in route.operations:
             operation.admit(ctx.viewer)
-        if route.limit:
-            await limit(ctx, f"{self.name} {route.name}", route.limit)
+        for name, rate in ((self.name, self.dialect.limit), (f"{self.name} {route.name}", route.limit)):
+            if rate:
+                await limit(ctx, name, rate)
         return dataclasses.replace(ctx, longest_page=LONGEST_LIST)
 
     async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:

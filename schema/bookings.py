@@ -12,7 +12,7 @@ import strawberry
 from models import bookings as tables
 from models.bookings import BookingKind, BookingStatus, PaymentStatus
 from resolvers import appointments, bookings
-from resolvers.bookings import is_changeable
+from resolvers.bookings import BookingEventKind, is_changeable
 from schema.catalogue import Programme, Service
 from schema.fields import Connection, Record, column, computed, operation, related, shows
 from schema.payments import Payment
@@ -86,6 +86,19 @@ class Appointment(Booking):
     staff_notes: str | None = column("appointment.staff_notes")
 
 
+strawberry.enum(BookingEventKind, description=BookingEventKind.__doc__)
+
+
+@strawberry.type(description="Something that happened to a booking.")
+class BookingEvent:
+    """An event of the log, with the booking as the reader may see it now."""
+
+    cursor: str = strawberry.field(description="Where to go on after this event: give it as `after`.")
+    kind: BookingEventKind = strawberry.field(description="What happened.")
+    at: datetime = strawberry.field(description="When it happened.")
+    booking: Booking | None = strawberry.field(description="The booking as it is now; none once the reader may not see it.")
+
+
 @strawberry.type
 class BookingQueries:
     """Reading bookings."""
@@ -102,3 +115,10 @@ class BookingMutations:
     book_appointment: Booking = operation(appointments.book_appointment)
     reschedule_booking: Booking = operation(bookings.reschedule_booking)
     cancel_booking: Booking = operation(bookings.cancel_booking)
+
+
+@strawberry.type
+class BookingSubscriptions:
+    """Following bookings."""
+
+    booking_events: BookingEvent = operation(bookings.follow_bookings)

@@ -210,6 +210,7 @@ PAGE_ARGUMENTS = [
     _argument("per_page", int | None, "How many nodes a numbered page holds.", default=None),
 ]
 KEY_ARGUMENT = _argument("idempotency_key", str | None, "Repeats under the same key answer the same and do nothing twice.", default=None)
+AFTER_ARGUMENT = _argument("after", str | None, "Go on after this cursor, so that a connection that was lost misses nothing.", default=None)
 PAGE_NAMES = tuple(each.python_name for each in PAGE_ARGUMENTS)
 
 
@@ -218,6 +219,7 @@ class OperationField(StrawberryField):
 
     operation: Operation
     takes_key = False
+    takes_cursor = False
 
     @property
     def is_connection(self) -> bool:
@@ -227,9 +229,10 @@ class OperationField(StrawberryField):
 
     @property
     def arguments(self) -> list[StrawberryArgument]:
-        """The operation's own, and those that paging and idempotency bring."""
+        """The operation's own, and those that paging, idempotency and resuming bring."""
         own = self.base_resolver.arguments if self.base_resolver else []
-        return [*own, *(PAGE_ARGUMENTS if self.is_connection else []), *([KEY_ARGUMENT] if self.takes_key else [])]
+        paging = PAGE_ARGUMENTS if self.is_connection else []
+        return [*own, *paging, *([KEY_ARGUMENT] if self.takes_key else []), *([AFTER_ARGUMENT] if self.takes_cursor else [])]
 
     @arguments.setter
     def arguments(self, value: list[StrawberryArgument]) -> None:

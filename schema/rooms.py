@@ -7,6 +7,7 @@ from sqlalchemy import exists, func
 
 from models import rooms as tables
 from models.rooms import CommandStatus, DeviceAction, DeviceType, Heartbeat, SceneType
+from resolvers.device_events import DeviceEventKind, follow_devices
 from resolvers.inputs.scalars import Json
 from resolvers.rooms import activate_scene, control_device, create_scene, get_device, list_devices, list_rooms, list_scenes
 from schema.catalogue import Category
@@ -90,6 +91,20 @@ class SceneActivation:
     failed_devices: list[Device] = strawberry.field(description="Devices that refused, kept silent, or are out of service.")
 
 
+strawberry.enum(DeviceEventKind, description=DeviceEventKind.__doc__)
+
+
+@strawberry.type(description="Something that happened to a device.")
+class DeviceEvent:
+    """An event of the log, with the device as it is now."""
+
+    cursor: str = strawberry.field(description="Where to go on after this event: give it as `after`.")
+    kind: DeviceEventKind = strawberry.field(description="What happened.")
+    at: datetime = strawberry.field(description="When it happened.")
+    device: Device | None = strawberry.field(description="The device as it is now; none once the reader may not see it.")
+    command: DeviceCommand | None = strawberry.field(description="The command that was answered, if the event is about one.")
+
+
 @strawberry.type
 class RoomQueries:
     """Rooms, and what can be set in them."""
@@ -107,3 +122,10 @@ class RoomMutations:
     control_device: ControlResult = operation(control_device)
     create_scene: Scene = operation(create_scene)
     activate_scene: SceneActivation = operation(activate_scene)
+
+
+@strawberry.type
+class RoomSubscriptions:
+    """Following devices."""
+
+    device_events: DeviceEvent = operation(follow_devices)

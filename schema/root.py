@@ -4,14 +4,14 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.admin import AdminQueries
-from schema.bookings import Appointment, BookingMutations, BookingQueries
+from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
 from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
 from schema.payments import PaymentMutations, PaymentQueries
-from schema.rooms import RoomMutations, RoomQueries
+from schema.rooms import RoomMutations, RoomQueries, RoomSubscriptions
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
 
@@ -42,20 +42,31 @@ class Mutation(
     """The root of writes."""
 
 
+@strawberry.type(description="Everything that can be followed as it happens.")
+class Subscription(BookingSubscriptions, RoomSubscriptions):
+    """The root of what is followed."""
+
+
 @strawberry.type(name="Mutation", description="Everything that can be done, at the doors of the older systems too.")
 class OlderMutation(Mutation, OlderIdentityMutations):
     """The root of writes for documents of rest_compat/."""
 
 
 def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
-    """The whole schema, with a key argument on every write."""
+    """The whole schema, with a key argument on every write, and a cursor argument on whatever is followed."""
     mutation = OlderMutation if for_older_systems else Mutation
-    for each in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
-        if isinstance(each, OperationField):
-            each.takes_key = True
+    for each in _operations(mutation):
+        each.takes_key = True
+    for each in _operations(Subscription):
+        each.takes_cursor = True
     return strawberry.Schema(
         query=Query,
         mutation=mutation,
+        subscription=Subscription,
         types=[SpaService, MarketplaceService, HomeService, Appointment],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
     )
+
+
+def _operations(root: type) -> list[OperationField]:
+    return [each for each in root.__strawberry_definition__.fields if isinstance(each, OperationField)]  # type: ignore[attr-defined]

@@ -65,5 +65,5 @@ def differences(shown: Any, got: Any, at: str = "$") -> Iterator[str]:
     elif isinstance(shown, str):
         words = [WORD] if WORD_KEYS.fullmatch(at.rpartition(".")[2]) else []
         spelling = next((each for each in (*SPELLINGS, *words) if re.fullmatch(each, str(shown))), ".*")
-        if not re.fullmatch(spelling, got, re.DOTALL):
+        if not re.fullmatch(spelling, str(got), re.DOTALL):
             yield f"{at}: {got!r} is spelled otherwise than {shown!r}"

@@ -1,7 +1,11 @@
 """CoreSync's documented examples, played by John, who is a member, and Ann, who is not."""
 
+import hashlib
+import hmac
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -63,8 +67,9 @@ class App:
 
     def booking(self, hour: str = "14:00", **changes: Any) -> dict[str, Any]:
         """The documented request, for our spa."""
-        ours = {"service_id": self.spa.service.id, "room_id": self.spa.rooms[0].id, "addons": [each.id for each in self.spa.addons]}
-        return CONTRACT.sent("bookings.create", date=DAY, start_time=hour, **{**ours, **changes})
+        rooms, addons = self.spa.rooms, self.spa.addons
+        ours = {"service_id": self.spa.service.id, "room_id": rooms[0].id, "addons": [each.id for each in addons]}
+        return CONTRACT.sent("bookings.create", **{**ours, "date": DAY, "start_time": hour, **changes})
 
 
 @pytest.fixture
@@ -208,6 +213,45 @@ async def test_a_repeat_under_its_key_answers_the_same_and_books_once(app: App, 
     assert len((await app.good("bookings.my-bookings", who=app.john, shape={}))["upcoming"]) == 1
     other = await app.ask("bookings.create", who=app.john, json=app.booking("16:00"), headers={header: "booking-1"})
     assert (other.status_code, other.json()["error"]["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_a_booking_is_paid_by_a_card_that_is_kept(app: App) -> None:
+    booked = await app.booked()
+    wanted = CONTRACT.sent("payments.create-intent", booking_id=booked["id"], amount=booked["total_amount"])
+    intent = await app.good("payments.create-intent", who=app.john, json=wanted, status=201)
+    assert (intent["amount"], intent["currency"]) == (int(Decimal(booked["total_amount"]) * 100), "usd")
+    confirmed = {"payment_intent_id": intent["payment_intent_id"], "payment_method_id": "pm_card_visa"}
+    paid = await app.good("payments.confirm", who=app.john, json=confirmed)
+    assert (paid["status"], paid["payment"]["amount"]) == ("succeeded", booked["total_amount"])
+    [card] = await app.good("payments.saved-cards", who=app.john)
+    assert (card["brand"], card["last4"], card["is_default"]) == ("visa", "4242", True)
+    [seen] = (await app.good("bookings.my-bookings", who=app.john, shape={}))["upcoming"]
+    assert seen["status"] == "confirmed"
+
+
+async def test_a_payment_is_refused_as_decided(app: App) -> None:
+    booked = await app.booked()
+    wanted = CONTRACT.sent("payments.create-intent", booking_id=booked["id"], amount="much")
+    assert (await app.refused("payments.create-intent", 422, who=app.john, json=wanted))["details"].keys() == {"amount"}
+    wrong = {**wanted, "amount": "1.00"}
+    assert (await app.refused("payments.create-intent", 422, who=app.john, json=wrong))["details"].keys() == {"amount"}
+    right = {**wanted, "amount": booked["total_amount"]}
+    await app.refused("payments.create-intent", 404, who=app.ann, json=right)
+    intent = (await app.good("payments.create-intent", who=app.john, json=right, status=201))["payment_intent_id"]
+    declined = {"payment_intent_id": intent, "payment_method_id": "pm_card_chargeDeclined"}
+    assert (await app.refused("payments.confirm", 402, who=app.john, json=declined))["code"] == "PAYMENT_FAILED"
+    await app.refused("payments.confirm", 404, who=app.ann, json=declined)
+
+
+async def test_stripes_webhook_needs_stripes_signature(app: App) -> None:
+    event = b'{"id": "evt_1", "object": "event", "type": "payment_intent.created", "data": {"object": {"id": "pi_1"}}}'
+    moment = str(int(time.time()))
+    signature = hmac.new(b"whsec_demo", moment.encode() + b"." + event, hashlib.sha256).hexdigest()
+    for _ in range(2):
+        headers = {"Stripe-Signature": f"t={moment},v1={signature}"}
+        assert await app.good("payments.stripe-webhook", content=event, headers=headers, shape={"received": True})
+    for headers in ({}, {"Stripe-Signature": "nonsense"}, {"Stripe-Signature": f"t={moment},v1={'0' * 64}"}):
+        await app.refused("payments.stripe-webhook", 400, content=event, headers=headers)
 
 
 async def test_devices_are_listed_and_set(app: App) -> None:

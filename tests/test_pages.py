@@ -12,7 +12,7 @@ from migrations import ROOT
 from schema.root import build_schema
 from settings import Mode, Settings
 from tests.browser import open_page
-from web.doors import ACCOUNTS, SYSTEMS, TOOLS
+from web.doors import ACCOUNTS, DEMO_TOOLS, SYSTEMS, TOOLS
 from web.pages import example_operations
 
 REGISTER = """mutation {
@@ -25,14 +25,14 @@ VENDOR = ROOT / "web/static/vendor"
 
 async def test_the_landing_page_names_every_door(client: httpx2.AsyncClient) -> None:
     page = (await client.get("/")).text
-    for door in (*TOOLS, *SYSTEMS):
+    for door in (*TOOLS, *DEMO_TOOLS, *SYSTEMS):
         assert f"<code>{door.path}</code>" in page
     for account in ACCOUNTS:
         assert account.sign_in in page
 
 
 async def test_every_door_of_the_landing_page_exists(client: httpx2.AsyncClient) -> None:
-    for door in TOOLS:
+    for door in (*TOOLS, *DEMO_TOOLS):
         assert (await client.get(door.path)).status_code < 500
         assert (await client.get(door.path)).status_code != 404, door.path
 
@@ -42,6 +42,7 @@ async def test_passwords_show_in_demo_mode_only(app: Starlette, client: httpx2.A
     page = (await client.get("/")).text
     assert "password123" not in page
     assert "user@example.com" not in page
+    assert "/demo/" not in page
 
 
 @pytest.mark.parametrize("path", ["/", "/graphiql"])

@@ -63,7 +63,7 @@ def test_a_second_start_takes_less_than_five_seconds(data: Path) -> None:
     with running(data, "serve") as first:
         first.wait_for(READY)
         first.end()
-    took = []
+    took: list[float] = []
     while not took or (took[-1] >= 5 and len(took) < 3):  # another try, should the machine be busy with something else
         began = time.monotonic()
         with running(data, "serve") as again:
@@ -163,5 +163,5 @@ def test_dev_restarts_after_a_change_while_postgresql_stays(data: Path) -> None:
 def test_help_names_each_command_with_its_purpose(data: Path) -> None:
     with running(data, "--help") as program:
         assert program.process.wait(20) == 0
-        for command in ("serve", "dev", "migrate", "routes", "doctor"):
+        for command in ("serve", "dev", "migrate", "demo", "routes", "schema", "doctor"):
             assert any(line.strip("│ ").startswith(f"{command} ") for line in program.words.splitlines())

@@ -6,12 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import stripe
 from sqlalchemy import select
 
 from errors import BadUserInput, Conflict, Forbidden, NotFound, Unavailable
 from gateways.all import open_gateways
-from gateways.stripe import Wire
+from gateways.stripe import Wire, lost
 from models.bookings import Booking, PaymentStatus
 from models.database import Database
 from models.identity import Role, User
@@ -55,7 +54,7 @@ async def finance(world: Context, database: Database) -> Context:
 
 
 async def refund(ctx: Context, payment: Payment, amount: str | None = None, key: str | None = None) -> Payment:
-    arguments = {"id": Key(number=payment.id), "amount": Decimal(amount) if amount else None, "reason": "A fault of ours"}
+    arguments: dict[str, Any] = {"id": Key(number=payment.id), "amount": Decimal(amount) if amount else None, "reason": "A fault of ours"}
     refunded: Payment = await perform(refund_payment, ctx, arguments, key=key)
     return refunded
 
@@ -193,7 +192,7 @@ async def test_an_answer_that_got_lost_is_looked_up(
 
     async def lose_the_answer(*arguments: Any, **more: Any) -> None:
         await through(*arguments, **more)
-        raise stripe.APIConnectionError("The connection was reset.", should_retry=True)
+        raise lost(ConnectionResetError())
 
     monkeypatch.setattr(Wire, "request_async", lose_the_answer)
     with pytest.raises(Unavailable):

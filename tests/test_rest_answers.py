@@ -39,6 +39,7 @@ query GetNumbered($number: ID!) @rest(get: "/api/numbered/{number}/") { service(
 query SearchServices($category: String!, $size: Int!) @rest(post: "/api/search/", status: 201, says: "Found") {
   services(filter: { category: $category }, perPage: $size) { nodes { name } }
 }
+query Seldom @rest(get: "/api/seldom/", limit: "2/hour") { categories { name } }
 query BothLists @rest(get: "/api/both/") {
   categories @pluck(field: "name") { name }
   services(first: 1000) @pluck(field: "nodes") { nodes { name } }
@@ -236,6 +237,17 @@ async def test_a_client_that_must_wait_is_told_how_long(polite: httpx2.AsyncClie
     hurried, tired = await polite.post("/api/hurried/"), await polite.post("/api/tired/")
     assert (hurried.status_code, hurried.headers["retry-after"]) == (429, "17")
     assert (tired.status_code, tired.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_route_may_have_its_own_limit_and_a_system_another(polite: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [await polite.get("/api/seldom/") for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert answers[2].json()["sorry"] == "RATE_LIMITED"
+    assert 0 < int(answers[2].headers["retry-after"]) <= 3600
+    assert (await polite.get("/api/seldom/", headers={"Authorization": "7"})).status_code == 200, "somebody else counts afresh"
+    assert (await polite.get("/api/both/")).status_code == 200
+    monkeypatch.setattr(Polite, "limit", "1/hour")
+    assert [(await polite.get("/api/both/")).status_code for _ in range(2)] == [200, 429]
 
 
 async def test_unknown_paths_and_wrong_methods_are_answered_in_the_systems_words(polite: httpx2.AsyncClient) -> None:

@@ -11,7 +11,8 @@ from graphql.execution import execute_sync
 
 from engine.execute import Engine
 from rest_compat.directives import with_directives
-from rest_compat.endpoint import WrongDocument, read_endpoints
+from rest_compat.documents import WrongDocument
+from rest_compat.endpoint import read_endpoints
 from rest_compat.shapes import Shaper
 from settings import Settings
 
@@ -69,6 +70,17 @@ def test_the_text_of_the_replacing_operation_is_plain_graphql(read: Any, schema:
     assert "perPage: 100)" in endpoint.text, "public clients may ask for 100 at most"
 
 
+def test_an_endpoint_may_be_replaced_by_another_operation(read: Any) -> None:
+    [endpoint] = read(
+        """
+        query Old @rest(get: "/a/", instead: "New") { categories { name } }
+        query New { services { nodes { name } } }
+        """
+    )
+    assert endpoint.alternate == "/operations/old/New.graphql"
+    assert endpoint.text.startswith("query New {")
+
+
 def test_arguments_are_known_by_their_old_names(read: Any) -> None:
     [endpoint] = read(
         """
@@ -100,6 +112,7 @@ def test_arguments_are_known_by_their_old_names(read: Any) -> None:
         ('query A @rest(get: "/a/") { services { pageInfo @spread { totalCount: total } totalCount } }', "would stand twice"),
         ('query A @rest(get: "/a/") { categories { name @as(format: ROMAN) } }', "Value 'ROMAN' does not exist in 'RestFormat' enum"),
         ('query A @rest(get: "/a/") { categories { name } }\nfragment B on Category { name }', "nobody spreads the fragment B"),
+        ('query A @rest(get: "/a/", instead: "B") { categories { name } }', "There is no operation B without a route."),
         ("type A { b: Int }", "Only operations and fragments"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from engine.execute import Engine
 from errors import BadUserInput, Conflict, NotFound
 from gateways.all import open_gateways
 from gateways.devices import Devices
@@ -19,7 +20,7 @@ from models.database import Database
 from models.event_log import EventRecord
 from models.identity import Role, User
 from models.keys import Key
-from models.memberships import Membership, Plan
+from models.memberships import Membership, MembershipStatus, Plan
 from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, DeviceType, Heartbeat, Room, Scene, SceneType
 from models.scheduling import Location, Resource, ResourceKind, Schedule
 from resolvers import rooms
@@ -222,6 +223,15 @@ async def test_a_stranger_cannot_tell_a_foreign_device_from_an_unknown_one(spa: 
     assert await spa.ctx.fetch(rooms.list_devices(spa.by(spa.stranger))) == []
 
 
+@pytest.mark.parametrize(
+    "change", [{"status": MembershipStatus.CANCELLED}, {"ends_on": date.today() - timedelta(2)}, {"starts_on": date.today() + timedelta(2)}]
+)
+async def test_a_membership_that_does_not_count_sets_nothing(spa: Spa, change: dict[str, Any]) -> None:
+    async with spa.ctx.writing() as db:
+        await db.execute(update(Membership).values(**change))
+    assert await spa.ctx.fetch(rooms.list_devices(spa.by(spa.member))) == []
+
+
 async def test_staff_see_every_device_and_filters_hold_together(spa: Spa) -> None:
     assert len(await spa.ctx.fetch(rooms.list_devices(spa.by(spa.stranger, Role.SUPPORT)))) == len(DeviceType)
     narrow = DeviceFilter(zone="suite", device_type=DeviceType.MUSIC, room_id=str(spa.room_id))  # type: ignore[arg-type]
@@ -305,6 +315,7 @@ async def test_a_scene_of_ones_own_is_nobody_elses(spa: Spa) -> None:
         ({"device_settings": {"lighting": {"brightness": 101}}}, "device_settings"),
         ({"device_settings": {"lighting": {"volume": 1}}}, "device_settings"),
         ({"device_settings": {"lighting": 1}}, "device_settings"),
+        ({"zone": "hall", "device_settings": {"music": {"volume": 1}}}, "zone"),
     ],
 )
 async def test_a_scene_that_no_device_could_follow_is_refused(spa: Spa, change: dict[str, Any], field: str) -> None:
@@ -321,6 +332,41 @@ async def test_a_repeat_under_the_same_key_sends_nothing_twice(spa: Spa) -> None
     assert again.success
     assert again.command.id == first.command.id
     assert len(await spa.ctx.fetch(select(DeviceCommand.id))) == 1
+
+
+DEVICES = """query { devices(filter: {zone: "suite"}) { totalCount nodes { deviceType isOnline seenAt state room { name timeZone } } } }"""
+CONTROL = """mutation ($id: ID!) {
+  controlDevice(id: $id, action: SET_BRIGHTNESS, value: 80, durationSeconds: 300) {
+    success device { state isOnline } command { status value }
+  }
+}"""
+ACTIVATE = """mutation ($id: ID!) { activateScene(id: $id) { success scene { name usageCount } failedDevices { name } } }"""
+CREATE = (
+    """mutation ($zone: String!) { createScene(input: {name: "Dusk", zone: $zone, deviceSettings: {lighting: {brightness: 10}}}) { id } }"""
+)
+
+
+async def test_rooms_speak_graphql(spa: Spa, settings: Settings) -> None:
+    engine, member = Engine(settings), spa.by(spa.member)
+
+    async def ask(text: str, **variables: str) -> dict[str, Any]:
+        answer = await engine.run(text, member, variables=variables)
+        assert answer.errors == []
+        return answer.data or {}
+
+    await keep_reports(spa.ctx, {}, {spa.devices[DeviceType.LIGHTING]})
+    read = (await ask(DEVICES))["devices"]
+    assert read["totalCount"] == len(DeviceType)
+    assert [each["deviceType"] for each in read["nodes"] if each["isOnline"]] == ["LIGHTING"]
+    assert read["nodes"][0]["room"] == {"name": "Suite", "timeZone": "America/New_York"}
+    told = (await ask(CONTROL, id=str(spa.devices[DeviceType.LIGHTING])))["controlDevice"]
+    assert told["success"]
+    assert told["device"] == {"state": {"brightness": 80}, "isOnline": True}
+    assert told["command"] == {"status": "DONE", "value": {"brightness": 80}}
+    scene = (await ask(CREATE, zone="suite"))["createScene"]
+    spa.line.deaf.add(spa.devices[DeviceType.LIGHTING])
+    done = (await ask(ACTIVATE, id=scene["id"]))["activateScene"]
+    assert done == {"success": False, "scene": {"name": "Dusk", "usageCount": 1}, "failedDevices": [{"name": "Suite lighting"}]}
 
 
 async def test_heartbeats_decide_who_is_online_and_silence_is_announced_once(spa: Spa) -> None:

@@ -43,6 +43,8 @@ TOOLS = (
     Door("/metrics", "Metrics", "Counters and gauges for Prometheus."),
 )
 
+DEMO_TOOLS = (Door("/demo/outbox", "Outbox", "Every mail, message and push that this demo would have sent, newest first."),)
+
 SYSTEMS = (
     Door("/coresync", "CoreSync", "Spa appointments, memberships, IoT rooms"),
     Door("/banister", "Banister", "Provider marketplace"),

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from settings import Settings
-from web.doors import ACCOUNTS, TOOLS, systems_of
+from web.doors import ACCOUNTS, DEMO_TOOLS, TOOLS, systems_of
 
 WEB = Path(__file__).parent
 TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(WEB / "templates"), autoescape=True, undefined=jinja2.StrictUndefined)
@@ -39,7 +39,10 @@ async def landing(request: Request) -> Response:
     app: Starlette = request.app
     settings: Settings = app.state.settings
     page = TEMPLATES.get_template("landing.html").render(
-        settings=settings, tools=TOOLS, systems=systems_of(app), accounts=ACCOUNTS if settings.is_demo else ()
+        settings=settings,
+        tools=(*TOOLS, *DEMO_TOOLS) if settings.is_demo else TOOLS,
+        systems=systems_of(app),
+        accounts=ACCOUNTS if settings.is_demo else (),
     )
     return HTMLResponse(page, headers=HEADERS)
 

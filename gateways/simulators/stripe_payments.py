@@ -23,39 +23,18 @@ async def create_intent(till: Till) -> Thing | Declined:
         raise StripeRefuses(f"Invalid currency: {currency}.", param="currency")
     if customer := params.get("customer"):
         await till.need(customer, "customer", "customer", "customer")
-    id = new_id("pi")
-    intent = {
-        "id": id,
-        "object": "payment_intent",
-        "amount": amount,
-        "amount_capturable": 0,
-        "amount_received": 0,
-        "automatic_payment_methods": {
-            "allow_redirects": params.get("automatic_payment_methods", {}).get("allow_redirects", "always"),
-            "enabled": True,
-        },
-        "canceled_at": None,
-        "cancellation_reason": None,
-        "capture_method": "automatic_async",
-        "client_secret": f"{id}_secret_{new_id('s', 25)[2:]}",
-        "confirmation_method": "automatic",
-        "created": int(time.time()),
-        "currency": currency,
-        "customer": customer,
-        "description": params.get("description"),
-        "last_payment_error": None,
-        "latest_charge": None,
-        "livemode": False,
-        "metadata": params.get("metadata", {}),
-        "next_action": None,
-        "payment_method": None,
-        "payment_method_types": ["card"],
-        "receipt_email": params.get("receipt_email"),
-        "setup_future_usage": params.get("setup_future_usage") or None,
-        "status": "requires_payment_method",
-    }
-    await till.keep(intent)
-    return await confirm(till, id) if params.get("confirm") == "true" else intent
+    intent = await till.keep(_intent(new_id("pi"), amount, currency, params))
+    return await confirm(till, intent["id"]) if params.get("confirm") == "true" else intent
+
+
+def paid_before(id: str, amount: int, currency: str, *, refunded: bool) -> list[Thing]:
+    """An intent with its charge, as it would be here had it been paid here; a demo's past needs them."""
+    intent = _intent(id, amount, currency, {}) | {"status": "succeeded", "amount_received": amount}
+    charge = _charge(intent, {"id": "pm_past", "card": {}}, paid=True)
+    return [
+        intent | {"latest_charge": charge["id"]},
+        charge | {"amount_refunded": amount if refunded else 0, "refunded": refunded},
+    ]
 
 
 async def get_intent(till: Till, id: str) -> Thing:
@@ -234,6 +213,39 @@ async def _decline(till: Till, intent: Thing, method: Thing, decline: Decline) -
     )
     await till.tell("payment_intent.payment_failed", declined.intent)
     return declined
+
+
+def _intent(id: str, amount: int, currency: str, params: dict[str, Any]) -> Thing:
+    return {
+        "id": id,
+        "object": "payment_intent",
+        "amount": amount,
+        "amount_capturable": 0,
+        "amount_received": 0,
+        "automatic_payment_methods": {
+            "allow_redirects": params.get("automatic_payment_methods", {}).get("allow_redirects", "always"),
+            "enabled": True,
+        },
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic_async",
+        "client_secret": f"{id}_secret_{new_id('s', 25)[2:]}",
+        "confirmation_method": "automatic",
+        "created": int(time.time()),
+        "currency": currency,
+        "customer": params.get("customer"),
+        "description": params.get("description"),
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": params.get("metadata", {}),
+        "next_action": None,
+        "payment_method": None,
+        "payment_method_types": ["card"],
+        "receipt_email": params.get("receipt_email"),
+        "setup_future_usage": params.get("setup_future_usage") or None,
+        "status": "requires_payment_method",
+    }
 
 
 def _charge(intent: Thing, method: Thing, *, paid: bool, decline: Decline | None = None) -> Thing:

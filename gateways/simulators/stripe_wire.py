@@ -40,9 +40,10 @@ class Till:
 
     async def need(self, key: str, kind: str, name: str, param: str) -> Thing:
         """An object that must exist."""
-        if found := await self.store.get(key, kind):
+        if key.isprintable() and (found := await self.store.get(key, kind)):
             return found
-        raise StripeRefuses(f"No such {name}: '{key}'", param=param, code="resource_missing", status=404 if param == "id" else 400)
+        in_path = param in ("id", "intent")
+        raise StripeRefuses(f"No such {name}: '{key}'", param=param, code="resource_missing", status=404 if in_path else 400)
 
     async def keep(self, thing: Thing) -> Thing:
         """Store an object."""
@@ -83,6 +84,8 @@ def read_form(text: str) -> dict[str, Any]:
         into = read
         for each in rest:
             into = into.setdefault(first, {})
+            if not isinstance(into, dict):
+                raise StripeRefuses(f"Invalid object: {first}", param=first)
             first = each or str(len(into))
         into[first] = value
     return read

@@ -1,4 +1,4 @@
-"""What cannot be a document: Stripe's signed webhook."""
+"""What cannot be a document: Stripe's signed webhook, and the two sockets."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from engine.http import read_body
 from resolvers.context import Context
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
-from rest_compat.routes import AnyRoute, Handler, Parameters
+from rest_compat.coresync.sockets import follow_bookings, follow_room
+from rest_compat.routes import AnyRoute, Handler, Parameters, Socket
 
 
 async def stripe_webhook(request: Request, ctx: Context, _: Parameters) -> dict[str, Any]:
@@ -26,5 +27,7 @@ ROUTES: list[AnyRoute] = [
         path="/api/payments/webhook/stripe/",
         operations=(handle_stripe_webhook,),
         run=stripe_webhook,
-    )
+    ),
+    Socket("coresync", "FollowRoom", "/ws/iot/room-{number}/", follow_room),
+    Socket("coresync", "FollowBookings", "/ws/bookings/", follow_bookings),
 ]

@@ -1,33 +1,42 @@
 "use strict";
 
 // GraphiQL over /graphql. A token from a signIn is remembered until the page closes and sent with every tab,
-// unless the tab's own headers name another one. Subscriptions take the same headers when they connect.
+// unless the tab's own headers name another one. So are the ids that the next example needs: a variable named
+// $booking or $intent that has no value gets that of the newest answer. Subscriptions take the same headers
+// when they connect.
 (async () => {
   const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`;
-  let token = null;
+  const remembered = { variables: {} };
 
   const withToken = (headers) => {
     const named = Object.keys(headers || {}).some((name) => name.toLowerCase() === "authorization");
-    return token && !named ? { ...headers, Authorization: `Bearer ${token}` } : { ...headers };
+    return remembered.token && !named ? { ...headers, Authorization: `Bearer ${remembered.token}` } : { ...headers };
   };
 
-  const rememberToken = (answer) => {
-    for (const value of Object.values(answer?.data ?? {})) {
-      if (typeof value?.accessToken === "string") token = value.accessToken;
-    }
+  const remember = (answer) => {
+    const data = answer?.data ?? {};
+    remembered.token = data.signIn?.accessToken ?? remembered.token;
+    remembered.variables.booking = data.bookAppointment?.id ?? remembered.variables.booking;
+    remembered.variables.intent = data.createPaymentIntent?.paymentIntentId ?? remembered.variables.intent;
     return answer;
   };
 
-  const kindOf = (document, name) => {
+  const operationOf = (document, name) => {
     const operations = (document?.definitions ?? []).filter((each) => each.kind === "OperationDefinition");
-    return (operations.find((each) => each.name?.value === name) ?? operations[0])?.operation;
+    return operations.find((each) => each.name?.value === name) ?? operations[0];
+  };
+
+  const withVariables = (given, operation) => {
+    const names = (operation?.variableDefinitions ?? []).map((each) => each.variable.name.value);
+    const known = names.filter((name) => remembered.variables[name] !== undefined);
+    return { ...Object.fromEntries(known.map((name) => [name, remembered.variables[name]])), ...given };
   };
 
   const subscribe = (parameters, headers) => {
-    const client = graphqlWs.createClient({ url: socketUrl, connectionParams: withToken(headers), lazy: true, retryAttempts: 5 });
+    const client = graphqlWs.createClient({ url: socketUrl, connectionParams: withToken(headers), retryAttempts: 5 });
     return client.iterate({
       query: parameters.query,
-      variables: parameters.variables ?? undefined,
+      variables: parameters.variables,
       operationName: parameters.operationName ?? undefined,
     });
   };
@@ -39,13 +48,14 @@
       headers: { "Content-Type": "application/json", Accept: "application/json", ...withToken(headers) },
       body: JSON.stringify(parameters),
     });
-    return rememberToken(await response.json());
+    return remember(await response.json());
   };
 
-  const fetcher = (parameters, options) =>
-    kindOf(options?.documentAST, parameters.operationName) === "subscription"
-      ? subscribe(parameters, options?.headers)
-      : post(parameters, options?.headers);
+  const fetcher = (parameters, options) => {
+    const operation = operationOf(options?.documentAST, parameters.operationName);
+    const complete = { ...parameters, variables: withVariables(parameters.variables, operation) };
+    return operation?.operation === "subscription" ? subscribe(complete, options?.headers) : post(complete, options?.headers);
+  };
 
   const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
   const examples = await (await fetch("/graphiql/examples.json")).json();

@@ -1,0 +1,35 @@
+"""How many long connections one user or one address may hold at one process."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from errors import ApiError
+
+TOO_MANY = 429
+
+
+class TooManyConnections(ApiError):
+    """This user or address holds as many connections as it may."""
+
+    code, status, message = "TOO_MANY_CONNECTIONS", TOO_MANY, "Too many connections. Close one first."
+
+
+class Seats:
+    """Counts who is connected now. Counted per process: a connection lives and ends with its process anyway."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, who: str, most: int) -> Iterator[None]:
+        """Hold a seat while the block lasts; TooManyConnections when all are taken."""
+        if self._taken[who] >= most:
+            raise TooManyConnections
+        self._taken[who] += 1
+        try:
+            yield
+        finally:
+            self._taken[who] -= 1
+            if not self._taken[who]:
+                del self._taken[who]
