@@ -13,18 +13,17 @@ from graphql import (
     get_named_type,
     specified_scalar_types,
 )
-from strawberry.types.arguments import convert_arguments
 
+from engine.arguments import python_arguments
 from engine.pages import Page
 from engine.plan import TYPE_NAME
 from engine.read import Reading
 from engine.shapes import Shapes
 from engine.watching import Watcher
-from errors import BadUserInput
-from models.keys import Key
+from errors import ApiError
 from resolvers.context import Context
 from resolvers.operations import perform
-from schema.fields import PAGE_NAMES, OperationField, key_table
+from schema.fields import PAGE_NAMES, OperationField
 
 Resolver = Callable[..., Any]
 
@@ -51,7 +50,7 @@ def install(schema: strawberry.Schema) -> Shapes:
 
 
 def _install_object(shapes: Shapes, name: str, found: GraphQLObjectType) -> None:
-    node = shapes.connection_of(name)
+    is_page = shapes.connection_of(name) is not None
     if name in shapes.by_name:
         found.is_type_of = None
     for spoken, each in found.fields.items():
@@ -60,22 +59,14 @@ def _install_object(shapes: Shapes, name: str, found: GraphQLObjectType) -> None
             each.resolve = _event
         elif (name, spoken) in shapes.operations:
             each.resolve = _root(shapes, shapes.operations[name, spoken])
-        elif name in shapes.by_name:
+        elif name in shapes.by_name or is_page or name == "PageInfo" or name.endswith("Edge"):
             each.resolve = _from_row
-        elif node is not None:
-            each.resolve = CONNECTION[spoken]
-        elif name == "PageInfo" or name.endswith("Edge"):
-            each.resolve = _from_page
         elif get_named_type(each.type).name in shapes.by_name and (name, spoken) in shapes.python_names:
             each.resolve = _read_again(shapes, shapes.python_names[name, spoken])
 
 
 def _from_row(source: dict[str, Any], info: GraphQLResolveInfo[Context], **_: Any) -> Any:
     return source[info.path.key]  # type: ignore[index]
-
-
-def _from_page(source: dict[str, Any], info: GraphQLResolveInfo[Context], **_: Any) -> Any:
-    return source[info.field_name]
 
 
 def _read_again(shapes: Shapes, attribute: str) -> Resolver:
@@ -90,10 +81,12 @@ def _read_again(shapes: Shapes, attribute: str) -> Resolver:
 
 def _root(shapes: Shapes, field: OperationField) -> Resolver:
     """A root field: admit, read the arguments, run the operation, read the answer."""
-    operation, read_arguments = field.operation, _arguments(shapes, field)
+    operation, read_arguments = field.operation, python_arguments(shapes, field)
 
     async def resolve(_: Any, info: GraphQLResolveInfo[Context], **given: Any) -> Any:
         ctx: Context = info.context
+        if info.path.key in ctx.done:
+            return await _shown(info, ctx.done[str(info.path.key)])
         operation.admit(ctx.viewer)
         arguments = read_arguments(given)
         page = {name: arguments.pop(name) for name in PAGE_NAMES if field.is_connection and name in arguments}
@@ -104,12 +97,18 @@ def _root(shapes: Shapes, field: OperationField) -> Resolver:
         value = await perform(operation, ctx, arguments, key=key)
         return await Reading(shapes, info).answer(value, asked)
 
+    async def _shown(info: GraphQLResolveInfo[Context], value: Any) -> Any:
+        """What a write has done already, in the run that this one continues."""
+        if isinstance(value, ApiError):
+            raise value
+        return await Reading(shapes, info).answer(value)
+
     return resolve
 
 
 def _source(shapes: Shapes, field: OperationField) -> Resolver:
     """The events of a subscription: admit, read the arguments, and let the watcher follow what the operation says."""
-    operation, read_arguments = field.operation, _arguments(shapes, field)
+    operation, read_arguments = field.operation, python_arguments(shapes, field)
 
     async def subscribe(watcher: Watcher, info: GraphQLResolveInfo[Context], **given: Any) -> Any:
         operation.admit(info.context.viewer)
@@ -124,58 +123,5 @@ def _event(event: Any, _: GraphQLResolveInfo[Context], **__: Any) -> Any:
     return event
 
 
-def _arguments(shapes: Shapes, field: OperationField) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """How to turn what graphql-core read into an operation's arguments: inputs as their classes, ids as keys of the right table."""
-    arguments_of, schema = list(field.arguments), shapes.schema
-    tables = {name: key_table(each.annotation) for name, each in field.operation.parameters.items()}
-    shown = {name: shapes.names_of(table) for name, table in tables.items() if table}
-
-    def read(given: dict[str, Any]) -> dict[str, Any]:
-        arguments = convert_arguments(given, arguments_of, schema.schema_converter.scalar_registry, schema.config)
-        for name, types in shown.items():
-            if arguments.get(name) is not None:
-                arguments[name] = _keys(arguments[name], types, name)
-        return arguments
-
-    return read
-
-
-def _keys(value: Any, types: set[str], name: str) -> Any:
-    if isinstance(value, list):
-        return [_keys(each, types, name) for each in value]
-    key: Key[Any] = Key.parse(value, name)
-    if key.type_name is not None and key.type_name not in types:
-        raise BadUserInput(**{name: f"This is not an id of {' or '.join(sorted(types))}."})
-    return key
-
-
 def _itself(value: Any) -> Any:
     return value
-
-
-def _edges(page: dict[str, Any], *_: Any) -> list[dict[str, Any]]:
-    return [{"cursor": cursor, "node": node} for cursor, node in zip(page["cursors"], page["nodes"], strict=True)]
-
-
-def _info(page: dict[str, Any], *_: Any) -> dict[str, Any]:
-    asked: Page = page["page"]
-    cursors, total, size = page["cursors"], page["total"], max(asked.size, 1)
-    is_further = asked.cursor is not None or (asked.number or 1) > 1
-    return {
-        "hasNextPage": is_further if asked.is_backward else page["has_more"],
-        "hasPreviousPage": page["has_more"] if asked.is_backward else is_further,
-        "startCursor": cursors[0] if cursors else None,
-        "endCursor": cursors[-1] if cursors else None,
-        "page": asked.number,
-        "perPage": asked.size,
-        "pages": None if total is None else -(-total // size),
-        "total": total,
-    }
-
-
-CONNECTION: dict[str, Resolver] = {
-    "edges": _edges,
-    "nodes": lambda page, *_: page["nodes"],
-    "pageInfo": _info,
-    "totalCount": lambda page, *_: page["total"],
-}

@@ -1,7 +1,8 @@
 """Documents are parsed, measured and validated once, and kept while they are used."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
 
@@ -15,6 +16,8 @@ class Document:
 
     node: DocumentNode | None
     errors: list[GraphQLError]
+    compilers: dict[str | None, Any] = field(default_factory=dict, compare=False)
+    """The compiled forms of its operations by their name, made when they are first run."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation that would run; none when the name does not decide."""

@@ -1,6 +1,7 @@
 """Running operations: one engine for every transport."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from typing import Any, cast
@@ -19,8 +20,11 @@ from graphql import (
 
 from engine.answers import Answer
 from engine.build import install, keep_python_values
+from engine.compiled import Compiler
 from engine.documents import Document, Documents
+from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
+from engine.shaping import Unusual
 from engine.variables import check_variables
 from engine.watching import Events, Watcher
 from errors import ApiError, BadUserInput, Unavailable
@@ -36,6 +40,7 @@ class Engine:
         self.strawberry: strawberry.Schema = keep_python_values(build_schema(for_older_systems=True)) if raw else build_schema()
         self.shapes = install(self.strawberry)
         self.schema = self.strawberry._schema
+        self.flavour = RAW if raw else graphql_flavour(self.schema)
         self.settings = settings
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
@@ -73,15 +78,33 @@ class Engine:
             if reads_only and operation is not OperationType.QUERY:
                 raise BadUserInput("GET may only read.")
             check_values(variables)
-            check_variables(self.schema, chosen, variables or {})
-        except ApiError as refusal:
-            return _refused(refusal)
-        try:
             async with asyncio.timeout(self.settings.operation_timeout):
-                result = execute(self.schema, document.node, None, ctx, variables, operation_name)  # type: ignore[arg-type]
-                found = result if isinstance(result, ExecutionResult) else await result
+                try:
+                    return await self._compiled(document, chosen, ctx, variables or {})
+                except Unusual as unusual:
+                    ctx = dataclasses.replace(ctx, done=unusual.done)
+                    return await self.run_reference(document, chosen, ctx, variables or {}, operation_name)
         except TimeoutError:
             return _refused(Unavailable("The operation took too long."))
+        except ApiError as refusal:
+            return _refused(refusal)
+
+    async def _compiled(self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any]) -> Answer:
+        """The answer of the compiled operation; Unusual where only the reference executor knows it."""
+        name = operation.name.value if operation.name else None
+        if name not in document.compilers:
+            document.compilers[name] = Compiler(self.shapes, self.flavour, document, operation)
+        compiler: Compiler = document.compilers[name]
+        variables = compiler.read_variables(given)
+        return await compiler.compiled(variables).run(ctx, variables)
+
+    async def run_reference(
+        self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any], operation_name: str | None = None
+    ) -> Answer:
+        """Run by graphql-core, which knows every corner of the specification; BadUserInput for variables of a wrong shape."""
+        check_variables(self.schema, operation, given)
+        result = execute(self.schema, document.node, None, ctx, given, operation_name)  # type: ignore[arg-type]
+        found = result if isinstance(result, ExecutionResult) else await result
         errors = found.errors or []
         was_run = not (found.data is None and errors and all(each.path is None for each in errors))
         return Answer(found.data, list(errors), was_run=was_run)

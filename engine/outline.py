@@ -1,16 +1,16 @@
 """What a root field answers, worked out once for a selection: rows, a page of them, a payload, or a plain value."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import FieldNode, get_named_type, get_nullable_type, is_list_type, is_non_null_type, is_object_type
-from sqlalchemy import BigInteger, Select, select
+from sqlalchemy import BigInteger, any_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from engine.plan import TYPE_NAME, Plan, Planner
 from engine.shaping import Run, Shape, Spellers, Unusual, Writer
-from engine.symbols import Statement, Symbol, compile_statement
+from engine.symbols import NOW, VIEWER, Statement, Symbol, compile_statement
 
 Fetch = Callable[[Statement, dict[str, Any]], Awaitable[list[Any]]]
 KEYS = "keys"
@@ -32,7 +32,7 @@ class Built:
         """Fill the lists that the rows still owe, with one statement for each relation."""
         for batch, owed in zip(self.batches, run, strict=True):
             if owed:
-                records, inner = await fetch(batch.statement, {KEYS: list(owed)}), batch.built.run()
+                records, inner = await fetch(batch.statement, {**_given(ctx), KEYS: list(owed)}), batch.built.run()
                 for record in records:
                     child = batch.built.shape(record, inner, ctx)
                     for made in owed[record[batch.key_at]]:
@@ -71,7 +71,7 @@ class RowsOutline:
     def by_number(self) -> Statement:
         """Reads rows that an operation has returned."""
         if self._by_number is None:
-            wanted = self.table.id == Symbol(KEYS, ARRAY(BigInteger)).any_()
+            wanted = self.table.id == any_(Symbol(KEYS, ARRAY(BigInteger)))
             self._by_number = compile_statement(self.built.plan.select(select(self.table).where(wanted)))
         return self._by_number
 
@@ -86,6 +86,7 @@ class View:
     edge_keys: tuple[tuple[str, str], ...] = ()
     """For `edges`: the other keys with their fields."""
     is_edges: bool = False
+    edge_type: str = ""
 
 
 @dataclass
@@ -133,9 +134,7 @@ class Outliner:
 
     planner: Planner
     spellers: Spellers
-    names_types: bool = False
-    makes_statements: bool = True
-    spell_leaf: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    for_reference: bool = False
 
     def outline(self, kind: Any, nodes: Sequence[FieldNode]) -> Outline:
         """The outline of a field of this type; Unusual for what only the reference executor can answer."""
@@ -152,17 +151,20 @@ class Outliner:
             return RowsOutline(table, self.build(plan), is_list, is_required, id_at)
         if is_object_type(named):
             return self._payload(named, nodes, is_list=is_list, is_required=is_required)
-        if is_list and get_named_type(kind).name in self.spell_leaf:
-            raise Unusual
-        return PlainOutline(self.spell_leaf.get(named.name, _itself))
+        speller = self.spellers.get(named.name, _itself)
+        return PlainOutline(speller.__getitem__ if isinstance(speller, dict) else speller)
 
     def build(self, plan: Plan) -> Built:
         """Write the functions of a plan and of its batches."""
         batches = []
         for each in plan.batches:
-            wanted = each.remote == Symbol(KEYS, ARRAY(BigInteger)).any_()
+            wanted = each.remote == any_(Symbol(KEYS, ARRAY(BigInteger)))
             batches.append(BuiltBatch(compile_statement(each.plan.select(each.rows.where(wanted))), each.key_at, self.build(each.plan)))
-        return Built(plan, Writer(self.spellers, names_types=self.names_types).function(plan), batches)
+        return Built(
+            plan,
+            Writer(self.spellers, for_reference=self.for_reference).function(plan.object) if plan.object.types else _no_object,
+            batches,
+        )
 
     def _page(self, node: str, type_name: str, nodes: Sequence[FieldNode]) -> PageOutline:
         reader, shapes = self.planner.reader, self.planner.shapes
@@ -180,7 +182,7 @@ class Outliner:
                 inner = reader.fields(asked, f"{node}Edge")
                 of_nodes = [(each, self.planner.also(plan, node, group)) for each, group in inner.items() if group[0].name.value == "node"]
                 others = tuple((each, group[0].name.value) for each, group in inner.items() if group[0].name.value != "node")
-                writers.append((View(key, (), others, is_edges=True), of_nodes))
+                writers.append((View(key, (), others, is_edges=True, edge_type=f"{node}Edge"), of_nodes))
             elif name == "pageInfo":
                 info.append((key, tuple((each, group[0].name.value) for each, group in reader.fields(asked, "PageInfo").items())))
             elif name == "totalCount":
@@ -190,8 +192,8 @@ class Outliner:
         table = shapes.by_name[node].table
         plan.index(table.id)
         for view, objects in writers:
-            made = tuple((key, Writer(self.spellers, names_types=self.names_types).object_function(each)) for key, each in objects)
-            views.append(View(view.key, made, view.edge_keys, view.is_edges))
+            made = tuple((key, Writer(self.spellers, for_reference=self.for_reference).function(each)) for key, each in objects)
+            views.append(replace(view, nodes=made))
         asked_info = {name for _, fields in info for _, name in fields}
         needs_cursors = bool(asked_info & {"startCursor", "endCursor"}) or any(
             name == "cursor" for view in views for _, name in view.edge_keys
@@ -221,10 +223,13 @@ class Outliner:
         return PayloadOutline(tuple(fields), is_list, is_required, has_rows)
 
 
+def _given(ctx: Any) -> dict[str, Any]:
+    return {VIEWER: ctx.viewer.user_id, NOW: ctx.now()}
+
+
+def _no_object(*_: Any) -> Any:
+    raise Unusual
+
+
 def _itself(value: Any) -> Any:
     return value
-
-
-def rows_of(outline: RowsOutline, rows: Select[Any]) -> Select[Any]:
-    """The statement that reads rows for an outline."""
-    return outline.built.plan.select(rows)

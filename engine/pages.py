@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, or_, select
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import UnaryExpression
 
@@ -32,6 +32,11 @@ class Page:
     cursor: list[Any] | None
     is_backward: bool
     number: int | None
+
+    @property
+    def shape(self) -> tuple[bool, int | None, bool]:
+        """What of the page decides on the statement."""
+        return self.is_backward, None if self.cursor is None else len(self.cursor), self.number is None
 
     @property
     def limit(self) -> int:
@@ -111,6 +116,27 @@ def _key(clause: Any) -> Key:
     if isinstance(clause, UnaryExpression) and clause.modifier in (operators.desc_op, operators.asc_op):
         return Key(clause.element, clause.modifier is operators.desc_op)
     return Key(clause, False)
+
+
+def literals(cursor: Sequence[Any] | None) -> list[Any] | None:
+    """A cursor's values for a statement that is made once."""
+    return None if cursor is None else [literal(value, Text) for value in cursor]
+
+
+def facts(page: Page, cursors: Sequence[str], total: int | None, *, has_more: bool) -> dict[str, Any]:
+    """What PageInfo may be asked for."""
+    is_further = page.cursor is not None or (page.number or 1) > 1
+    return {
+        "hasNextPage": is_further if page.is_backward else has_more,
+        "hasPreviousPage": has_more if page.is_backward else is_further,
+        "startCursor": cursors[0] if cursors else None,
+        "endCursor": cursors[-1] if cursors else None,
+        "page": page.number,
+        "perPage": page.size,
+        "pages": None if total is None else -(-total // max(page.size, 1)),
+        "total": total,
+        "__typename": "PageInfo",
+    }
 
 
 def check_cursor(keys: Sequence[Key], cursor: Sequence[Any] | None) -> None:

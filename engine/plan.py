@@ -105,6 +105,7 @@ class Plan:
     joins: dict[tuple[str, ...], Any] = field(default_factory=dict)
     targets: list[Any] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
+    known_batches: dict[Any, int] = field(default_factory=dict)
     object: Object = field(default_factory=lambda: Object(None, {}))
 
     def index(self, element: Any, *, as_text: bool = False) -> int:
@@ -132,8 +133,8 @@ class Planner:
     reader: Reader
     ctx: Context
     spells_money: bool = False
-    calls_python: bool = False
-    """Whether some value was planned that Python computes."""
+    uses_context: bool = False
+    """Whether something was planned that depends on who asks."""
 
     def plan(self, type_name: str, nodes: Sequence[Any]) -> Plan:
         """How to read what these nodes ask of a type, from its table."""
@@ -142,6 +143,11 @@ class Planner:
         if not plan.columns:
             plan.index(attribute_of(shape.table, "id"))
         return plan
+
+    def also(self, plan: Plan, type_name: str, nodes: Sequence[Any]) -> Object:
+        """Another object from the same rows: its columns and joins are added to the plan."""
+        shape = self.shapes.by_name[type_name]
+        return self._object(plan, shape, nodes, shape.table, ())
 
     def _object(self, plan: Plan, shape: Shape, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]) -> Object:
         if not shape.kinds:
@@ -167,7 +173,6 @@ class Planner:
         if isinstance(source, Expression):
             return self._leaf(plan, key, asked, self._expression(source, entity), may_lack=is_non_null_type(asked.type))
         if isinstance(source, Computed):
-            self.calls_python = True
             needs = tuple((name, plan.index(self._attribute(plan, tuple(name.split(".")), entity, at))) for name in source.needs)
             takes = len(inspect.signature(source.function).parameters) > 1
             return Call(key, source.function, needs, takes, asked.target, is_non_null_type(asked.type))
@@ -183,8 +188,10 @@ class Planner:
         return Leaf(key, plan.index(element, as_text=as_text), "String" if as_text else asked.target, may_lack)
 
     def _expression(self, source: Expression, entity: Any) -> ColumnElement[Any]:
-        takes = len(inspect.signature(source.function).parameters)
-        return source.function(entity, self.ctx) if takes > 1 else source.function(entity)
+        if len(inspect.signature(source.function).parameters) == 1:
+            return source.function(entity)
+        self.uses_context = True
+        return source.function(entity, self.ctx)
 
     def _many(
         self, plan: Plan, source: Relation, asked: FieldShape, key: str, nodes: Sequence[Any], entity: Any, at: tuple[str, ...]
@@ -194,7 +201,11 @@ class Planner:
         local, remote = relation.local_remote_pairs[0]
         parent_at = plan.index(attribute_of(joined, _mapper(joined).get_property_by_column(local).key))
         remote_key = attribute_of(relation.mapper.class_, relation.mapper.get_property_by_column(remote).key)
+        known = (id(joined), source.path[-1], *map(id, nodes))  # the same list of an interface's other types is the same batch
+        if known in plan.known_batches:
+            return Many(key, plan.known_batches[known], parent_at)
         inner = self.plan(asked.target, nodes)
+        plan.known_batches[known] = len(plan.batches)
         rows = select(relation.mapper.class_).order_by(*(relation.order_by or ()))
         plan.batches.append(Batch(rows, remote_key, inner.index(remote_key), inner))
         return Many(key, len(plan.batches) - 1, parent_at)
@@ -220,7 +231,7 @@ class Planner:
 
 def _is_money(element: Any) -> bool:
     kind = element.type
-    return kind.python_type is Decimal and kind.scale == 2  # noqa: PLR2004 - cents
+    return kind.python_type is Decimal and kind.scale == 2
 
 
 def _mapper(entity: Any) -> Any:

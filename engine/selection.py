@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
-    DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -36,6 +35,12 @@ class Reader:
                 self._collect(node.selection_set, type_name, found, seen)
         return found
 
+    def of(self, selections: SelectionSetNode, type_name: str) -> dict[str, list[FieldNode]]:
+        """The fields that a selection set asks of a type, by response key."""
+        found: dict[str, list[FieldNode]] = {}
+        self._collect(selections, type_name, found, set())
+        return found
+
     def _collect(self, selections: SelectionSetNode, type_name: str, found: dict[str, list[FieldNode]], seen: set[str]) -> None:
         for each in selections.selections:
             if not self._is_included(each):
@@ -57,11 +62,13 @@ class Reader:
         return fragment if isinstance(fragment, FragmentDefinitionNode) else fragment.definition
 
     def _is_included(self, node: Any) -> bool:
-        return all(self._condition(each) is (each.name.value == "include") for each in node.directives or () if each.name.value in CONDITIONS)
+        return all(
+            self._condition(each) is (each.name.value == "include") for each in node.directives or () if each.name.value in CONDITIONS
+        )
 
-    def _condition(self, directive: DirectiveNode) -> bool:
+    def _condition(self, directive: Any) -> bool:
         value = directive.arguments[0].value
-        return bool(self.variables[value.name.value] if isinstance(value, VariableNode) else value.value)  # type: ignore[attr-defined]
+        return bool(self.variables[value.name.value] if isinstance(value, VariableNode) else value.value)
 
     def _applies(self, condition: str, type_name: str) -> bool:
         if condition == type_name:

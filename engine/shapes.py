@@ -47,6 +47,9 @@ class Shapes:
         self.by_name: dict[str, Shape] = {}
         self.operations: dict[tuple[str, str], OperationField] = {}
         self.python_names: dict[tuple[str, str], str] = {}
+        self.outlines: dict[Any, Any] = {}
+        self.resolved: set[tuple[str, str]] = set()
+        """Fields of plain types that Python resolves."""
         for name, concrete in schema.schema_converter.type_map.items():
             definition = concrete.definition
             if isinstance(definition, StrawberryObjectDefinition) and not definition.is_input:
@@ -75,6 +78,8 @@ class Shapes:
         for each in definition.fields:
             spoken = convert.from_field(each)
             self.python_names[name, spoken] = each.python_name
+            if each.base_resolver is not None and not isinstance(each, OperationField):
+                self.resolved.add((name, spoken))
             if isinstance(each, OperationField):
                 self.operations[name, spoken] = each
             elif shape and "source" in each.metadata:

@@ -2,38 +2,43 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any
 
-from engine.plan import TYPE_NAME, Call, Global, Leaf, Many, Object, One, Piece, Plan, TypeName
+from engine.plan import TYPE_NAME, Call, Global, Leaf, Many, Object, One, Piece, TypeName
 
 Run = list[dict[Any, list[list[Any]]]]
 """What one reading still owes: for each batch, the lists to fill, by the parents' key."""
 Shape = Callable[[Any, Run, Any], Any]
 """Makes an object of a record, given what is owed and the context."""
-Spellers = Mapping[str, "Callable[[Any], Any] | dict[Any, str]"]
+Spellers = Mapping[str, "Callable[[Any], Any] | dict[Any, str | None]"]
 """How values of a type are spelled: by a function, or by looking them up; types that are missing stay as they are."""
 
 
-class Unusual(Exception):  # noqa: N818 - not a failure: the slow path tells what it means
-    """A value that only the reference executor knows how to treat: a null where none may be, a computation that raised."""
+class Unusual(Exception):
+    """What only the reference executor knows how to treat: a null where none may be, a computation that raised, an odd value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: dict[str, Any] = {}
+        """What mutations have done already, by their key: it must not be done again."""
 
 
 class Writer:
     """Writes the functions of one plan."""
 
-    def __init__(self, spellers: Spellers, *, names_types: bool) -> None:
+    def __init__(self, spellers: Spellers, *, for_reference: bool) -> None:
         self._spellers = spellers
-        self._names_types = names_types
-        self._names: dict[str, Any] = {"must": must, "owe": owe, "base64": base64.b64encode, "run_call": _run_call}
+        self._for_reference = for_reference
+        calls = {"must": _pass, "run_call": _error_or_value} if for_reference else {"must": must, "run_call": _run_call}
+        self._names: dict[str, Any] = {"owe": owe, "base64": base64.b64encode, **calls}
         self._lines: list[str] = []
 
-    def function(self, plan: Plan) -> Shape:
-        """The function that makes an object of a record of this plan."""
-        name = self._object(plan.object)
+    def function(self, made: Object) -> Shape:
+        """The function that makes an object of a record; for the reference executor it names types and leaves faults to it."""
+        name = self._object(made)
         exec("\n".join(self._lines), self._names)  # noqa: S102 - the text is written here, from the schema and never from a request
-        made: Shape = self._names[name]
-        return made
+        function: Shape = self._names[name]
+        return function
 
     def _object(self, made: Object) -> str:
         """Write the function of an object and return its name."""
@@ -49,7 +54,7 @@ class Writer:
         return name
 
     def _literal(self, type_name: str, pieces: tuple[Piece, ...]) -> str:
-        shown = [f"{TYPE_NAME!r}: {type_name!r}"] if self._names_types else []
+        shown = [f"{TYPE_NAME!r}: {type_name!r}"] if self._for_reference else []
         shown += [f"{each.key!r}: {self._value(each, type_name)}" for each in pieces]
         return "{" + ", ".join(shown) + "}"
 
@@ -120,7 +125,12 @@ def _run_call(function: Callable[..., Any], *given: Any) -> Any:
         raise Unusual from error
 
 
-def enum_names(members: Mapping[str, Any]) -> dict[Any, str | None]:
-    """GraphQL's names of an enum's values, as rows and as computations have them; nothing stays nothing."""
-    names: dict[Any, str | None] = {(value.value if isinstance(value, Enum) else value): name for name, value in members.items()}
-    return {**names, None: None}
+def _error_or_value(function: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return function(*given)
+    except Exception as error:  # the reference executor raises it where the value stands
+        return error
+
+
+def _pass(value: Any) -> Any:
+    return value

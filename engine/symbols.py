@@ -31,7 +31,7 @@ TYPES: dict[type, Any] = {
 VIEWER, NOW = "viewer", "now"
 
 
-class NotSymbolic(Exception):  # noqa: N818 - not a failure: such a call is planned each time
+class NotSymbolic(Exception):
     """A value that cannot be kept apart from the statement."""
 
 
@@ -102,7 +102,7 @@ class SymbolicContext(Context):
 
 def symbolic_context(ctx: Context) -> Context:
     """The context in which a read is run for all callers of these roles."""
-    viewer = ctx.viewer
+    viewer: Any = ctx.viewer
     if viewer.user_id is not None:
         viewer = dataclasses.replace(viewer, user_id=Symbol(VIEWER, BigInteger()), session=None, token_ends_at=None)
     given = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
@@ -127,7 +127,7 @@ def compile_statement(select: Select[Any]) -> Statement:
     """Compile a statement once; what is no symbol in it is kept as it is."""
     compiled: Any = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     constants = compiled.construct_params(_check=False)
-    slots = []
+    slots: list[tuple[str | None, Any, Callable[[Any], Any] | None]] = []
     for name in compiled.positiontup:
         bound, process = compiled.binds.get(name), compiled._bind_processors.get(name)
         if isinstance(bound, Symbol):

@@ -1,4 +1,4 @@
-"""The doors to PostgreSQL: an asyncpg pool that reads, and SQLAlchemy sessions that write."""
+"""The doors to PostgreSQL: asyncpg connections that read, and SQLAlchemy sessions that write."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import LRUCache
 
 from errors import Unavailable
+from models.readers import Readers
 from settings import Settings
 
 COMPILED: LRUCache[Any, Any] = LRUCache(1000)
@@ -49,16 +50,14 @@ class Database:
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
         self._settings = settings
-        self.pool: asyncpg.Pool
         self.engine: AsyncEngine
         self.sessions: async_sessionmaker[AsyncSession]
 
     async def __aenter__(self) -> Self:
         """Open the pools; raises OSError or asyncpg's error when there is no server."""
         size = self._settings.database_pool
-        self.pool = await asyncpg.create_pool(
-            self.url, min_size=1, max_size=size, connect=self._connect, init=_read_json, reset=_keep_as_it_is
-        )
+        self.readers = Readers(self._connect_reader, size, self._settings.pool_timeout)
+        self.readers.give_back(await self.readers.take())
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
@@ -72,23 +71,41 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.engine.dispose()
-        await self.pool.close()
+        await self.readers.close()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection outside any transaction; raises Unavailable while the database is away."""
         try:
-            async with self.pool.acquire(timeout=self._settings.pool_timeout) as connection:
+            connection = await self.readers.take()
+            try:
                 yield connection
+            except asyncpg.PostgresError:
+                self.readers.give_back(connection)
+                raise
+            except BaseException:
+                self.readers.drop(connection)
+                raise
+            self.readers.give_back(connection)
+        except LOST as error:
+            raise Unavailable from error
+
+    async def run(self, text: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        """The records of a statement that was compiled before; raises Unavailable while the database is away."""
+        try:
+            return await self.readers.fetch(text, arguments)
         except LOST as error:
             raise Unavailable from error
 
     async def fetch(self, statement: Executable) -> list[asyncpg.Record]:
         """The rows of a statement."""
-        text, arguments = spell(statement)
-        async with self.reading() as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
-        return rows
+        return await self.run(*spell(statement))
+
+    async def _connect_reader(self) -> asyncpg.Connection:
+        connection = await self._connect()
+        for name in ("json", "jsonb"):
+            await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
+        return connection
 
     async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
         settings = self._settings
@@ -112,14 +129,5 @@ class Database:
         return connection
 
 
-async def _read_json(connection: asyncpg.Connection) -> None:
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
-
-
 def _to_json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-async def _keep_as_it_is(_: asyncpg.Connection) -> None:
-    """Readers set nothing on a connection, so nothing needs to be reset between them."""

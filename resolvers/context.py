@@ -1,7 +1,7 @@
 """What an operation knows about the call: who asks, through which door, and where the world is."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,6 +69,8 @@ class Context:
     wake: Callable[[], None] = lambda: None
     call: "Call | None" = None
     loaders: dict[Any, Any] = field(default_factory=dict)
+    done: Mapping[str, Any] = field(default_factory=dict)
+    """What root fields of this operation have done already, where another run of it goes on."""
 
     def now(self) -> datetime:
         """The business clock's moment."""
