@@ -1,5 +1,6 @@
 """The demo world: loaded once, balanced, without overlaps, and with what its documentation promises."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -120,3 +121,8 @@ def test_everybody_who_visits_is_in_one_place_at_a_time() -> None:
         ordered = sorted(made, key=lambda visit: (getattr(visit, who), visit.starts_at))
         pairs = pairwise(ordered)
         assert not [each for each, after in pairs if getattr(each, who) == getattr(after, who) and each.ends_at > after.starts_at]
+
+
+async def test_two_servers_that_start_together_take_turns(ctx: Context) -> None:
+    done = await asyncio.gather(load_demo(ctx), load_demo(ctx))
+    assert sorted(done) == [0, len(CHAPTERS) + len(PLAYED)]
