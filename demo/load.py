@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 import asyncpg
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo import bookings, catalogue, memberships, payments, people, plans, rooms
@@ -36,13 +36,14 @@ PLAYED: dict[str, Play] = {"plans": plans.play}
 BEGUN = "begun"
 PREFIX = "chapter: "
 TURN = 6_151_413_302
-# Unlike a server's operations, a chapter may take its time on a slow machine. PostgreSQL 16 does not know the setting.
-TAKE_TIME = text("SELECT set_config(name, '60s', true) FROM pg_settings WHERE name = 'transaction_timeout'")
+PATIENCE = {"transaction_timeout": 60.0, "command_timeout": 30.0}
+"""Unlike a server's operations, a chapter may take its time on a slow machine."""
 
 
 async def load(settings: Settings, database_url: str) -> int:
     """Load what is missing into a database, and return how many chapters that were."""
-    async with Database(database_url, settings) as database, open_gateways(settings, database) as gateways:
+    patient = settings.model_copy(update=PATIENCE)
+    async with Database(database_url, patient) as database, open_gateways(settings, database) as gateways:
         return await load_demo(Context(settings, database, gateways, request_id="demo", address="demo", door="demo"))
 
 
@@ -90,7 +91,6 @@ async def _load(ctx: Context, name: str, world: World) -> None:
     if name in PLAYED:
         await PLAYED[name](ctx, world)
     async with ctx.writing() as db:
-        await db.execute(TAKE_TIME)
         if name in CHAPTERS:
             await CHAPTERS[name](db, world)
         db.add(DemoNote(name=PREFIX + name, value={}))
