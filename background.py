@@ -17,9 +17,11 @@ async def alongside(*coroutines: Coroutine[Any, Any, Any]) -> AsyncIterator[None
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        waiting = set(tasks)
+        while waiting:  # asyncpg on Python 3.11 may swallow a cancellation that comes just when its work is done
+            for task in waiting:
+                task.cancel()
+            _, waiting = await asyncio.wait(waiting, timeout=1)
 
 
 async def _guard(coroutine: Coroutine[Any, Any, Any]) -> None:

@@ -2,9 +2,9 @@
 
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from starlette.applications import Starlette
@@ -25,7 +25,7 @@ from gateways.simulators.routes import stripe_routes
 from gateways.simulators.stripe import StripeSimulator
 from listening import bind, run
 from migrations import ROOT
-from resolvers.device_reports import follow_devices
+from resolvers.device_reports import hear_devices, watch_devices
 from rest_compat.doors import older_systems
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
@@ -52,7 +52,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             app.state.runtime = runtime
             app.state.database = runtime.database
             app.state.doors = open_doors(settings, runtime.raw_engine, usage)
-            beside = [follow_devices(runtime.context(request_id="devices", address="devices", door="devices"))]
+            devices = runtime.context(request_id="devices", address="devices", door="devices")
+            beside: list[Coroutine[Any, Any, None]] = [hear_devices(devices), watch_devices(devices)]
             if settings.is_demo:
                 beside.append(follow_clock(runtime.database))
             async with alongside(*beside):

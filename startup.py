@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from demo.load import load_demo
-from engine.runtime import running
+from demo.load import load
 from migrations import ROOT, migrate, run_apart
 from postgres import EmbeddedPostgres, PostgresFailed
 from settings import Settings
@@ -158,13 +157,8 @@ def demo_loaded(settings: Settings, url: str) -> None:
     """Fill a demo server with the demo world, as far as it is not there yet."""
     if not settings.is_demo:
         return
-
-    async def load() -> int:
-        async with running(settings, url) as runtime:
-            return await load_demo(runtime.context(request_id="demo", address="demo", door="demo"))
-
     with step("Demo world") as this:
-        chapters = run_apart(load)
+        chapters = run_apart(lambda: load(settings, url))
         this.detail = f"{chapters} chapters loaded" if chapters else "up to date"
 
 

@@ -4,10 +4,12 @@ A new domain adds a file with a `fill(db, world)` and its line in CHAPTERS; serv
 What can be done through operations is in PLAYED: those have transactions of their own, and idempotency keys instead.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import date
 
-from sqlalchemy import select, text
+import asyncpg
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo import bookings, catalogue, memberships, payments, people, plans, rooms
@@ -33,34 +35,52 @@ CHAPTERS: dict[str, Fill] = {
 PLAYED: dict[str, Play] = {"plans": plans.play}
 BEGUN = "begun"
 PREFIX = "chapter: "
-LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('demo world', 0))")
+TURN = 6_151_413_302
+PATIENCE = {"transaction_timeout": 60.0, "command_timeout": 30.0}
+"""Unlike a server's operations, a chapter may take its time on a slow machine."""
 
 
 async def load(settings: Settings, database_url: str) -> int:
     """Load what is missing into a database, and return how many chapters that were."""
-    async with Database(database_url, settings) as database, open_gateways(settings, database) as gateways:
-        return await load_demo(Context(settings, database, gateways, request_id="demo"))
+    patient = settings.model_copy(update=PATIENCE)
+    async with Database(database_url, patient) as database, open_gateways(settings, database) as gateways:
+        return await load_demo(Context(settings, database, gateways, request_id="demo", address="demo", door="demo"))
 
 
 async def load_demo(ctx: Context, say: Callable[[str], None] = lambda _: None) -> int:
-    """Load the chapters that are missing, and return how many there were."""
-    rows = await ctx.fetch(select(DemoNote.name, DemoNote.value))
-    notes = {row["name"]: row["value"] for row in rows}
-    missing = [name for name in (*CHAPTERS, *PLAYED) if PREFIX + name not in notes]
-    if not missing:
+    """Load the chapters that are missing, and return how many there were. Processes that start together take turns."""
+    if not await _missing(ctx):
         return 0
-    hashes = await people.hash_passwords() if "people" in missing else {}
-    world = World(await _begin(ctx), ctx.now(), hashes)
-    for name in missing:
-        say(name)
-        await _load(ctx, name, world)
+    async with _our_turn(ctx.database.url):
+        missing = await _missing(ctx)
+        hashes = await people.hash_passwords() if "people" in missing else {}
+        world = World(await _begin(ctx), ctx.now(), hashes)
+        for name in missing:
+            say(name)
+            await _load(ctx, name, world)
     return len(missing)
+
+
+async def _missing(ctx: Context) -> list[str]:
+    """The chapters that the database does not hold yet, in their order."""
+    notes = {row["name"] for row in await ctx.fetch(select(DemoNote.name))}
+    return [name for name in (*CHAPTERS, *PLAYED) if PREFIX + name not in notes]
+
+
+@asynccontextmanager
+async def _our_turn(database_url: str) -> AsyncIterator[None]:
+    """Wait until no other process loads; a connection of its own holds the lock, over all transactions."""
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", TURN)
+        yield
+    finally:
+        await connection.close()
 
 
 async def _begin(ctx: Context) -> date:
     """The day on which the world was begun: chapters agree on it, even when a later start goes on with them."""
     async with ctx.writing() as db:
-        await db.execute(LOCK)
         note = await db.scalar(select(DemoNote).where(DemoNote.name == BEGUN))
         if note is None:
             db.add(note := DemoNote(name=BEGUN, value={"on": ctx.now().date().isoformat()}))
@@ -71,8 +91,6 @@ async def _load(ctx: Context, name: str, world: World) -> None:
     if name in PLAYED:
         await PLAYED[name](ctx, world)
     async with ctx.writing() as db:
-        await db.execute(LOCK)
-        if await db.scalar(select(DemoNote.id).where(DemoNote.name == PREFIX + name)) is None:
-            if name in CHAPTERS:
-                await CHAPTERS[name](db, world)
-            db.add(DemoNote(name=PREFIX + name, value={}))
+        if name in CHAPTERS:
+            await CHAPTERS[name](db, world)
+        db.add(DemoNote(name=PREFIX + name, value={}))

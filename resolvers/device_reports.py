@@ -24,13 +24,6 @@ FRESH = timedelta(seconds=5)
 logger = structlog.get_logger()
 
 
-async def follow_devices(ctx: Context) -> None:
-    """Keep what devices say, and notice who says nothing, for as long as the process serves."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_listen(ctx))
-        tasks.create_task(_watch(ctx))
-
-
 async def keep_reports(ctx: Context, changes: Mapping[int, Mapping[str, Any]], beats: Collection[int]) -> None:
     """Write the newest word of each device, in one short transaction."""
     async with ctx.writing() as db:
@@ -73,7 +66,8 @@ def _patience(ctx: Context) -> timedelta:
     return timedelta(seconds=ctx.settings.device_offline_after)
 
 
-async def _listen(ctx: Context) -> None:
+async def hear_devices(ctx: Context) -> None:
+    """Keep what devices say, for as long as the process serves."""
     devices = ctx.gateways.devices
     if devices is None:
         return
@@ -94,7 +88,8 @@ async def _listen(ctx: Context) -> None:
         beats.clear()
 
 
-async def _watch(ctx: Context) -> None:
+async def watch_devices(ctx: Context) -> None:
+    """Notice which devices say nothing, for as long as the process serves."""
     # After a pause of the server nobody is called silent before they could speak.
     await asyncio.sleep(ctx.settings.device_offline_after)
     while True:

@@ -14,7 +14,6 @@ from starlette.applications import Starlette
 
 import clock
 from demo.clock import read_clock
-from demo.load import load_demo
 from demo.routes import demo_routes
 from errors import Unavailable
 from gateways.all import open_gateways
@@ -27,6 +26,7 @@ from resolvers.booking_mails import News, tell_about_booking
 from resolvers.context import Context
 from resolvers.notifications import send, send_message
 from settings import Mode, Settings
+from tests.worlds import make_person, make_spa
 
 
 class Post:
@@ -116,30 +116,31 @@ async def test_what_cannot_be_sent_now_stays_queued(ctx: Context, post: Post | N
 
 
 async def test_a_mail_about_a_booking_says_what_when_and_where_in_local_time_once(ctx: Context) -> None:
-    await load_demo(ctx)
+    spa = await make_spa(ctx.database, rooms=1, time_zone="America/New_York")
+    john = await make_person(ctx.database, "john")
     async with ctx.writing() as db:
         starts = datetime(2027, 1, 15, 19, 0, tzinfo=UTC)
         booking = Booking(
             kind=BookingKind.APPOINTMENT,
-            customer_id=1,
-            service_id=1,
-            location_id=1,
+            customer_id=john.id,
+            service_id=spa.service.id,
+            location_id=spa.location.id,
             starts_at=starts,
             ends_at=starts + timedelta(hours=1),
             total_amount=Decimal("187.50"),
         )
         db.add(booking)
         await db.flush()
-        db.add(Appointment(booking_id=booking.id, room_id=1))
+        db.add(Appointment(booking_id=booking.id, room_id=spa.rooms[0].id))
     for _ in range(2):
         await tell_about_booking(ctx, booking.id, News.RECEIVED, "a cause")
     async with ctx.writing() as db:
-        await db.execute(update(User).where(User.id == 1).values(email_notifications=False))
+        await db.execute(update(User).where(User.id == john.id).values(email_notifications=False))
     await tell_about_booking(ctx, booking.id, News.CANCELLED, "another cause")
     async with ctx.database.sessions() as db:
         message = (await db.scalars(select(OutboxMessage).where(OutboxMessage.subject.contains(booking.reference)))).one()
-    assert message.to == "user@example.com"
-    for part in ("Dear John", "AI Massage Therapy", "Friday, 15 January 2027, 14:00", "CoreSync Manhattan", "187.50 USD"):
+    assert message.to == "john@example.com"
+    for part in ("Dear John", "AI Massage Therapy", "Friday, 15 January 2027, 14:00", "Downtown", "187.50 USD"):
         assert part in message.body
 
 
