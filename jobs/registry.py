@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import device_commands, notifications
+from resolvers import device_commands, notifications, refunds
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Job:
 JOBS = (
     Job("send_message", notifications.send_message),
     Job("revert_device", device_commands.revert_device, tries=6),
+    Job("finish_refund", refunds.finish_refund),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
