@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
-from models.catalogue import Category, Service, SpaService
+from models.catalogue import Category, Service, ServiceLine, SpaService
 from models.database import Database
 from models.identity import User
 from models.rooms import Device, DeviceType, Scene, SceneType
@@ -154,6 +154,17 @@ async def test_the_catalogue_is_as_documented(app: App) -> None:
     whole = {**CONTRACT.shown("services.get"), "addons": SERVICES["results"][0]["addons"]}
     await app.good("services.get", path={"slug": "ai-massage-therapy"}, shape=whole)
     assert (await app.refused("services.get", 404, path={"slug": "no-such-service"}))["code"] == "NOT_FOUND"
+
+
+async def test_services_of_other_lines_are_not_coresyncs(app: App, database: Database) -> None:
+    async with database.sessions.begin() as db:
+        home = Category(line=ServiceLine.HOME, name="Facial", slug="facial")
+        db.add(home)
+        await db.flush()
+        db.add(Service(line=ServiceLine.HOME, category_id=home.id, name="Facial - Minimal", slug="facial-minimal", price=Decimal(1000)))
+    assert [each["slug"] for each in await app.good("services.categories", shape=[])] == ["mensuite"]
+    assert (await app.good("services.list", shape={}))["count"] == 1
+    await app.refused("services.get", 404, path={"slug": "facial-minimal"})
 
 
 async def test_memberships_are_as_documented(app: App) -> None:
