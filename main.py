@@ -123,9 +123,6 @@ def demo() -> None:
     settings = read_settings()
     if not settings.is_demo:
         raise CannotStart("The demo world belongs to demo mode; this is production.")
-    with step("Documents") as this:
-        served = older_doors(settings).routes()
-        this.detail = f"{len(served)} routes of older systems"
     with running_database(settings) as url:
         migrated(url)
         demo_loaded(settings, url)
