@@ -26,7 +26,8 @@ from gateways.simulators.stripe import StripeSimulator
 from listening import bind, run
 from migrations import ROOT
 from resolvers.device_reports import hear_devices, watch_devices
-from rest_compat.doors import older_systems
+from rest_compat.documents import WrongDocument
+from rest_compat.doors import Doors, older_systems
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
 from schema.root import build_schema
@@ -72,6 +73,14 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     return app
 
 
+def older_doors(settings: Settings) -> Doors:
+    """The doors of older systems, or what is wrong with their documents."""
+    try:
+        return open_doors(settings, Engine(settings, raw=True), Usage())
+    except WrongDocument as error:
+        raise CannotStart(str(error)) from error
+
+
 @commands.command()
 def serve() -> None:
     """Start everything that is missing, and serve on PORT and CRM_PORT."""
@@ -79,6 +88,9 @@ def serve() -> None:
         settings = read_settings()
         this.detail = f"Python {sys.version.split()[0]}, {settings.mode} mode"
         listeners = [bind(settings.host, settings.port, "PORT"), bind(settings.host, settings.crm_port, "CRM_PORT")]
+    with step("Documents") as this:
+        served = older_doors(settings).routes()
+        this.detail = f"{len(served)} routes of older systems"
     with running_database(settings) as url:
         migrated(url)
         demo_loaded(settings, url)
@@ -123,7 +135,7 @@ def routes() -> None:
     for route in create_app(settings, "postgresql://").routes[:-1]:
         methods = " ".join(sorted(getattr(route, "methods", None) or ["*"]))
         console.print(f"{methods:<12} {getattr(route, 'path', route)}", soft_wrap=True)
-    for each in open_doors(settings, Engine(settings, raw=True), Usage()).routes():
+    for each in older_doors(settings).routes():
         at_root = f"at the root: {each.shadowed_by}" if each.shadowed_by else "also at the root"
         console.print(f"{each.method:<12} /{each.system}{each.path}  {each.name}, {at_root}", soft_wrap=True, highlight=False)
 
