@@ -7,12 +7,16 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
-from migrations import ROOT
+from migrations import ROOT, run_apart
+from postgres import socket_folder
 from settings import DEMO_SECRETS
 from tests.program import running
 
@@ -160,8 +164,49 @@ def test_dev_restarts_after_a_change_while_postgresql_stays(data: Path) -> None:
         assert program.leaves_nothing()
 
 
+def test_a_worker_runs_what_a_server_leaves_to_it(data: Path) -> None:
+    url = f"postgresql://atrium@/atrium?host={socket_folder(data / 'postgres')}"
+
+    async def mails_sent() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            return int(await connection.fetchval("SELECT count(*) FROM outbox_messages WHERE sent_at IS NOT NULL AND cause IS NOT NULL"))
+        finally:
+            await connection.close()
+
+    with running(data, "serve", environment={"RUN_JOBS": "false"}) as server:
+        server.wait_for(READY)
+        book(f"http://127.0.0.1:{server.port}/graphql")
+        before = run_apart(mails_sent)
+        with running(data, "worker") as worker:
+            worker.wait_for("Jobs are run as they come")
+            deadline = time.monotonic() + 20
+            while run_apart(mails_sent) == before:
+                assert time.monotonic() < deadline, worker.words
+                time.sleep(0.1)
+            assert server.end() == 0
+            assert worker.remains()
+            assert worker.end() == 0
+            assert worker.leaves_nothing()
+
+
+def book(graphql: str) -> None:
+    """John takes the first free slot of the day after tomorrow."""
+
+    def ask(query: str, token: str = "") -> dict[str, Any]:
+        answer = httpx2.post(graphql, json={"query": query}, headers={"Authorization": f"Bearer {token}"} if token else {}).json()
+        assert "errors" not in answer, answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+    token = ask('mutation { signIn(email: "user@example.com", password: "password123") { accessToken } }')["signIn"]["accessToken"]
+    day = (datetime.now(UTC) + timedelta(days=2)).date()
+    slots = ask(f'{{ availability(serviceId: 1, date: "{day}") {{ slots {{ startsAt }} }} }}', token)["availability"]["slots"]
+    ask(f'mutation {{ bookAppointment(serviceId: 1, startsAt: "{slots[0]["startsAt"]}") {{ reference }} }}', token)
+
+
 def test_help_names_each_command_with_its_purpose(data: Path) -> None:
     with running(data, "--help") as program:
         assert program.process.wait(20) == 0
-        for command in ("serve", "dev", "migrate", "demo", "routes", "schema", "doctor"):
+        for command in ("serve", "dev", "migrate", "worker", "demo", "routes", "schema", "doctor"):
             assert any(line.strip("│ ").startswith(f"{command} ") for line in program.words.splitlines())
