@@ -7,9 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx2
@@ -176,7 +174,7 @@ def test_a_worker_runs_what_a_server_leaves_to_it(data: Path) -> None:
 
     with running(data, "serve", environment={"RUN_JOBS": "false"}) as server:
         server.wait_for(READY)
-        book(f"http://127.0.0.1:{server.port}/graphql")
+        server.book()
         before = run_apart(mails_sent)
         with running(data, "worker") as worker:
             worker.wait_for("Jobs are run as they come")
@@ -188,21 +186,6 @@ def test_a_worker_runs_what_a_server_leaves_to_it(data: Path) -> None:
             assert worker.remains()
             assert worker.end() == 0
             assert worker.leaves_nothing()
-
-
-def book(graphql: str) -> None:
-    """John takes the first free slot of the day after tomorrow."""
-
-    def ask(query: str, token: str = "") -> dict[str, Any]:
-        answer = httpx2.post(graphql, json={"query": query}, headers={"Authorization": f"Bearer {token}"} if token else {}).json()
-        assert "errors" not in answer, answer
-        found: dict[str, Any] = answer["data"]
-        return found
-
-    token = ask('mutation { signIn(email: "user@example.com", password: "password123") { accessToken } }')["signIn"]["accessToken"]
-    day = (datetime.now(UTC) + timedelta(days=2)).date()
-    slots = ask(f'{{ availability(serviceId: 1, date: "{day}") {{ slots {{ startsAt }} }} }}', token)["availability"]["slots"]
-    ask(f'mutation {{ bookAppointment(serviceId: 1, startsAt: "{slots[0]["startsAt"]}") {{ reference }} }}', token)
 
 
 def test_help_names_each_command_with_its_purpose(data: Path) -> None:
