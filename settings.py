@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     data_dir: str = Field("data", description="Folder of the embedded PostgreSQL and of uploaded files.")
     database_url: str | None = Field(None, description="postgresql://… of an external server; the embedded one when empty.")
     broadcast_url: str | None = Field(None, description="redis://… or postgresql://… of the message bus; the database when empty.")
+    run_jobs: bool = Field(True, description="Whether the server runs background jobs itself; false leaves them to `make worker`.")
     limit_concurrency: int = Field(2000, ge=10, description="Connections and running requests above which one process answers 503.")
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For is believed, separated by commas; * for any.")
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import device_commands, notifications, refunds
+from resolvers import booking_mails, device_commands, notifications, refunds
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Job:
 
 JOBS = (
     Job("send_message", notifications.send_message),
+    Job("tell_about_booking", booking_mails.tell_about_booking),
     Job("revert_device", device_commands.revert_device, tries=6),
     Job("finish_refund", refunds.finish_refund),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
