@@ -108,7 +108,11 @@ class Database:
         )
         # PostgreSQL 16 cannot limit a whole transaction, only each of its statements and the pauses between them.
         limit = "transaction_timeout" if connection.get_server_version().major >= 17 else "statement_timeout"
-        await connection.execute(f"SET {limit} = {int(settings.transaction_timeout * 1000)}")
+        try:
+            await connection.execute(f"SET {limit} = {int(settings.transaction_timeout * 1000)}")
+        except BaseException:
+            connection.terminate()  # whoever asked for it is gone, and nobody else knows of it
+            raise
         return connection
 
 
