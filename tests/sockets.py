@@ -35,9 +35,9 @@ class Talk:
         await self.say({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"} if token else None})
         assert await self.hear() == {"type": "connection_ack"}
 
-    async def ask(self, query: str, id: str = "1", **variables: Any) -> None:
+    async def ask(self, query: str, named: str = "1", **variables: Any) -> None:
         """Start an operation."""
-        await self.say({"id": id, "type": "subscribe", "payload": {"query": query, "variables": variables}})
+        await self.say({"id": named, "type": "subscribe", "payload": {"query": query, "variables": variables}})
 
     async def event(self, id: str = "1") -> Any:
         """The next answer of a subscription with one root field."""
@@ -93,5 +93,5 @@ async def post(client: httpx2.AsyncClient, token: str | None, query: str, **vari
 async def until(is_true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(seconds):
-        while not is_true():
+        while not is_true():  # noqa: ASYNC110 - what it asks about knows no events
             await asyncio.sleep(0.01)

@@ -4,19 +4,20 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from models.database import Database
 from resolvers import sessions, tokens
 from resolvers.tokens import Use
 from settings import Mode, Settings
 from tests.people import as_viewer, call, join, nobody
-from tests.sockets import Talk, talking, until
+from tests.sockets import talking, until
 
 FOLLOW = "subscription { bookingEvents { cursor } }"
 ROOMS = "{ rooms { totalCount } }"
@@ -66,18 +67,19 @@ async def test_whoever_says_nothing_is_sent_away(server: str, quick: Settings) -
         assert await talk.hear() == {"type": "pong", "payload": {"at": 1}}
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [{"Authorization": "Bearer {}"}, {"authorization": "{}"}, {"token": "{}"}, {"Authorization": None, "token": "bearer {}"}],
-    ids=str,
-)
-async def test_a_token_is_taken_from_the_payload(server: str, token: str, payload: dict[str, str | None]) -> None:
-    async with talking(server, begun=False) as talk:
-        filled = {name: text and text.format(token) for name, text in payload.items()}
-        await talk.say({"type": "connection_init", "payload": filled})
-        assert await talk.hear() == {"type": "connection_ack"}
-        await talk.ask("{ me { number } }")
-        assert (await talk.hear())["payload"]["data"]["me"]["number"]
+async def test_a_token_is_taken_from_the_payload(server: str, token: str) -> None:
+    bearer = f"Bearer {token}"
+    for payload in (
+        {"Authorization": bearer},
+        {"authorization": token},
+        {"token": token},
+        {"Authorization": None, "token": bearer.lower()[:7] + token},
+    ):
+        async with talking(server, begun=False) as talk:
+            await talk.say({"type": "connection_init", "payload": payload})
+            assert await talk.hear() == {"type": "connection_ack"}
+            await talk.ask("{ me { number } }")
+            assert (await talk.hear())["payload"]["data"]["me"]["number"]
 
 
 async def test_a_token_is_taken_from_the_handshake(server: str, token: str) -> None:
@@ -86,11 +88,11 @@ async def test_a_token_is_taken_from_the_handshake(server: str, token: str) -> N
         assert (await talk.hear())["payload"]["data"]["me"]["number"]
 
 
-@pytest.mark.parametrize("bad", ["", "nonsense", "Bearer a.b.c", "Bearer " + "x" * 5000, "ä"])
-async def test_a_bad_token_is_refused(server: str, bad: str) -> None:
-    async with talking(server, begun=False) as talk:
-        await talk.say({"type": "connection_init", "payload": {"Authorization": bad}})
-        assert await talk.end() == 4403
+async def test_a_bad_token_is_refused(server: str) -> None:
+    for bad in ("", "nonsense", "Bearer a.b.c", "Bearer " + "x" * 5000, "ä"):
+        async with talking(server, begun=False) as talk:
+            await talk.say({"type": "connection_init", "payload": {"Authorization": bad}})
+            assert await talk.end() == 4403, bad
 
 
 async def test_nothing_runs_before_the_introduction(server: str) -> None:
@@ -120,48 +122,45 @@ async def test_an_id_names_one_operation_at_a_time(server: str, token: str) -> N
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": ROOMS}}
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "[]",
-        '"text"',
-        "1",
-        "null",
-        "true",
-        "",
-        "{",
-        b"{}",
-        "[" * 100_000,
-        "1" * 100_000,
-        "{}",
-        {"type": 5},
-        {"type": ["ping"]},
-        {"type": "start"},
-        {"type": "connection_init", "payload": 5},
-        {"type": "ping", "payload": []},
-        {"type": "complete"},
-        {"type": "complete", "id": 1},
-        SUBSCRIBE | {"id": 1},
-        SUBSCRIBE | {"id": ["1"]},
-        SUBSCRIBE | {"id": ""},
-        SUBSCRIBE | {"id": "x" * 300},
-        SUBSCRIBE | {"id": None},
-        SUBSCRIBE | {"payload": "text"},
-        SUBSCRIBE | {"payload": None},
-        SUBSCRIBE | {"payload": {}},
-        SUBSCRIBE | {"payload": {"query": 5}},
-        SUBSCRIBE | {"payload": {"query": ROOMS, "variables": []}},
-        SUBSCRIBE | {"payload": {"query": ROOMS, "operationName": 5}},
-        SUBSCRIBE | {"payload": {"query": ROOMS, "extensions": "x"}},
-    ],
-    ids=lambda message: str(message)[:60],
-)
-async def test_what_is_no_message_closes_the_connection_and_nothing_else(
-    server: str, message: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with talking(server) as talk:
-        await talk.say(message)
-        assert await talk.end() == 4400
+NO_MESSAGES: list[Any] = [
+    "[]",
+    '"text"',
+    "1",
+    "null",
+    "true",
+    "",
+    "{",
+    b"{}",
+    "[" * 100_000,
+    "1" * 100_000,
+    "{}",
+    {"type": 5},
+    {"type": ["ping"]},
+    {"type": "start"},
+    {"type": "connection_init", "payload": 5},
+    {"type": "ping", "payload": []},
+    {"type": "complete"},
+    {"type": "complete", "id": 1},
+    SUBSCRIBE | {"id": 1},
+    SUBSCRIBE | {"id": ["1"]},
+    SUBSCRIBE | {"id": ""},
+    SUBSCRIBE | {"id": "x" * 300},
+    SUBSCRIBE | {"id": None},
+    SUBSCRIBE | {"payload": "text"},
+    SUBSCRIBE | {"payload": None},
+    SUBSCRIBE | {"payload": {}},
+    SUBSCRIBE | {"payload": {"query": 5}},
+    SUBSCRIBE | {"payload": {"query": ROOMS, "variables": []}},
+    SUBSCRIBE | {"payload": {"query": ROOMS, "operationName": 5}},
+    SUBSCRIBE | {"payload": {"query": ROOMS, "extensions": "x"}},
+]
+
+
+async def test_what_is_no_message_closes_the_connection_and_nothing_else(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    for message in NO_MESSAGES:
+        async with talking(server) as talk:
+            await talk.say(message)
+            assert await talk.end() == 4400, str(message)[:60]
     assert not [each for each in caplog.records if each.exc_info]
 
 
@@ -177,33 +176,32 @@ async def test_frames_over_a_megabyte_are_not_taken(server: str) -> None:
         assert await talk.end() == 1009
 
 
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("{", "GRAPHQL_PARSE_FAILED"),
-        ("", "GRAPHQL_PARSE_FAILED"),
-        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
-        ("subscription { bookingEvents { nothing } }", "GRAPHQL_VALIDATION_FAILED"),
-        ("subscription { a: bookingEvents { cursor } b: bookingEvents { cursor } }", "GRAPHQL_VALIDATION_FAILED"),
-        ("query A { me { number } } query B { me { number } }", "BAD_USER_INPUT"),
-        ("subscription($id: ID!) { bookingEvents(bookingId: $id) { cursor } }", "BAD_USER_INPUT"),
-        ('subscription { bookingEvents(bookingId: "?") { cursor } }', "BAD_USER_INPUT"),
-        ('subscription { bookingEvents(bookingId: "77") { cursor } }', "NOT_FOUND"),
-        ('subscription { bookingEvents(after: "yesterday") { cursor } }', "BAD_USER_INPUT"),
-        ('subscription { bookingEvents(after: "1.1.1") { cursor } }', "RESYNC"),
-        ('subscription { bookingEvents(after: "99999999999.1.1") { cursor } }', "RESYNC"),
-        ("subscription { deviceEvents { cursor } }", "FORBIDDEN"),
-        ('subscription { deviceEvents(roomId: "1") { cursor } }', "NOT_FOUND"),
-        ("subscription { bookingEvents @skip(if: true) { cursor } }", "GRAPHQL_VALIDATION_FAILED"),
-    ],
-    ids=str,
-)
+REFUSED = [
+    ("{", "GRAPHQL_PARSE_FAILED"),
+    ("", "GRAPHQL_PARSE_FAILED"),
+    ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+    ("subscription { bookingEvents { nothing } }", "GRAPHQL_VALIDATION_FAILED"),
+    ("subscription { a: bookingEvents { cursor } b: bookingEvents { cursor } }", "GRAPHQL_VALIDATION_FAILED"),
+    ("query A { me { number } } query B { me { number } }", "BAD_USER_INPUT"),
+    ("subscription($id: ID!) { bookingEvents(bookingId: $id) { cursor } }", "BAD_USER_INPUT"),
+    ('subscription { bookingEvents(bookingId: "?") { cursor } }', "BAD_USER_INPUT"),
+    ('subscription { bookingEvents(bookingId: "77") { cursor } }', "NOT_FOUND"),
+    ('subscription { bookingEvents(after: "yesterday") { cursor } }', "BAD_USER_INPUT"),
+    ('subscription { bookingEvents(after: "1.1.1") { cursor } }', "RESYNC"),
+    ('subscription { bookingEvents(after: "99999999999.1.1") { cursor } }', "RESYNC"),
+    ("subscription { deviceEvents { cursor } }", "FORBIDDEN"),
+    ('subscription { deviceEvents(roomId: "1") { cursor } }', "NOT_FOUND"),
+    ("subscription { bookingEvents @skip(if: true) { cursor } }", "GRAPHQL_VALIDATION_FAILED"),
+]
+
+
 async def test_a_bad_operation_is_told_so_and_the_others_go_on(
-    server: str, pruned: None, token: str, query: str, code: str, caplog: pytest.LogCaptureFixture
+    server: str, pruned: None, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with talking(server, token) as talk:
-        await talk.ask(query)
-        assert await talk.refusal() == code
+        for query, code in REFUSED:
+            await talk.ask(query)
+            assert await talk.refusal() == code, query
         await talk.ask(ROOMS)
         assert (await talk.hear())["type"] == "next"
     assert not [each for each in caplog.records if each.exc_info]
@@ -247,30 +245,30 @@ async def test_nothing_is_left_running_when_a_client_goes(app: Starlette, server
     await until(lambda: len(asyncio.all_tasks()) <= before)
 
 
-@pytest.mark.parametrize(
-    ("origin", "is_welcome"),
-    [
-        ("{server}", True),
-        ("http://localhost:5173", True),
-        ("https://app.example.com", True),
-        ("https://evil.example.com", False),
-        ("https://app.example.com.evil.com", False),
-        ("null", False),
-        ("http://localhost.evil.com", False),
-        ("http://[", False),
-        ("file://", False),
-    ],
-)
-async def test_pages_of_other_origins_may_not_connect(server: str, quick: Settings, origin: str, is_welcome: bool) -> None:  # noqa: FBT001
+ORIGINS = [
+    ("{server}", True),
+    ("http://localhost:5173", True),
+    ("https://app.example.com", True),
+    ("https://evil.example.com", False),
+    ("https://app.example.com.evil.com", False),
+    ("null", False),
+    ("http://localhost.evil.com", False),
+    ("http://[", False),
+    ("file://", False),
+]
+
+
+async def test_pages_of_other_origins_may_not_connect(server: str, quick: Settings) -> None:
     quick.allowed_origins = "https://other.example.com, https://app.example.com"
-    if is_welcome:
-        async with talking(server, origin=origin.format(server=server)):
-            return
-    with pytest.raises(InvalidStatus) as refused:
-        async with talking(server, origin=origin):
-            pass
-    assert refused.value.response.status_code == 403
-    assert json.loads(refused.value.response.body)["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    for origin, is_welcome in ORIGINS:
+        if is_welcome:
+            async with talking(server, origin=origin.format(server=server)):
+                continue
+        with pytest.raises(InvalidStatus) as refused:
+            async with talking(server, origin=origin):
+                pass
+        assert refused.value.response.status_code == 403, origin
+        assert json.loads(refused.value.response.body)["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
 async def test_in_production_a_page_on_localhost_is_a_stranger_too(server: str, quick: Settings) -> None:
@@ -323,7 +321,6 @@ async def test_a_token_that_ends_closes_its_connection(
         short = tokens.issue(settings, Use.ACCESS, ctx.viewer.id, ctx.viewer.session).text
     async with talking(server, short) as talk:
         assert await talk.end(3) == 4403
-    assert datetime.now(UTC) >= now
 
 
 async def test_a_reader_that_does_not_read_is_cut_off(app: Starlette, server: str, quick: Settings, token: str) -> None:
@@ -333,18 +330,15 @@ async def test_a_reader_that_does_not_read_is_cut_off(app: Starlette, server: st
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.connect((host, int(port)))
     deaf.setblocking(False)
-    async with talking(server, begun=False, sock=deaf, max_queue=1) as talk:
-        await talk.begin(token)
-        big = json.dumps({"type": "ping", "payload": {"x": "x" * 200_000}})
+    async with talking(server, token, sock=deaf) as talk:
         talk.connection.transport.pause_reading()
-        for _ in range(40):
-            try:
+        echoed = json.dumps({"type": "ping", "payload": {"x": "x" * 200_000}})
+        with suppress(TimeoutError, ConnectionClosed):
+            for _ in range(100):
                 async with asyncio.timeout(0.2):
-                    await talk.say(big)
-            except TimeoutError:
-                break
-        await until(lambda: not app.state.runtime.seats._taken, 8)
-        assert isinstance(talk, Talk)
+                    await talk.say(echoed)
+        await until(lambda: not app.state.runtime.seats._taken)
+        talk.connection.transport.abort()
 
 
 async def test_a_write_that_nobody_waits_for_is_done_all_the_same(server: str, database: Database, settings: Settings) -> None:
