@@ -1,7 +1,10 @@
 """Following bookings and devices on real servers: who sees what, and that nobody misses anything."""
 
 import asyncio
+import json
 import random
+import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -16,8 +19,10 @@ from starlette.applications import Starlette
 import clock
 from engine import watching
 from engine.runtime import Runtime
+from errors import Unavailable
 from listening import Server, bind
 from main import create_app
+from migrations import ROOT
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.database import Database
 from models.identity import Role, User, UserRole
@@ -29,8 +34,10 @@ from settings import Settings
 from subscriptions import bookings, rooms
 from subscriptions.facts import announce
 from subscriptions.log import Cursor
+from tests.browser import open_page
 from tests.conftest import in_one_task
 from tests.people import join
+from tests.program import free_port
 from tests.sockets import Talk, post, talking, until
 from tests.worlds import Spa, make_member, make_spa, soon
 
@@ -43,6 +50,7 @@ DEVICES = """subscription($after: String, $room: ID, $device: ID, $zone: String)
 BOOK = """mutation($service: ID!, $at: DateTime!, $room: ID!) {
   bookAppointment(serviceId: $service, startsAt: $at, roomId: $room) { id number }
 }"""
+RUN, ANSWER = "document.querySelector('.graphiql-execute-button').click()", "document.querySelector('.graphiql-response').textContent"
 CANCEL = "mutation($id: ID!) { cancelBooking(id: $id) { number } }"
 
 
@@ -74,12 +82,12 @@ async def book(client: httpx2.AsyncClient, person: SignedIn, spa: Spa, *, days: 
 
 
 @asynccontextmanager
-async def serving(database_url: str, settings: Settings) -> AsyncIterator[str]:
+async def serving(database_url: str, settings: Settings, port: int = 0) -> AsyncIterator[str]:
     """One more server on a database, with everything of its own."""
     app, started = create_app(settings, database_url), asyncio.Event()
     running = Server(app, settings, started.set)
     async with in_one_task(app.router.lifespan_context(app)):
-        with bind("127.0.0.1", 0, "PORT") as listener:
+        with bind("127.0.0.1", port, "PORT") as listener:
             task = asyncio.create_task(running.serve(sockets=[listener]))
             await asyncio.wait_for(started.wait(), 5)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -350,3 +358,110 @@ async def test_two_hundred_connections_hear_of_one_booking(
         print(f"200 connections: {monotonic() - began:.2f} s")
         assert {each["booking"]["number"] for each in events} == {made["number"]}
     await until(lambda: not runtime.stream._followers)
+
+
+async def test_the_documented_client_follows_and_comes_back_after_a_restart(
+    client: httpx2.AsyncClient, database_url: str, settings: Settings, runtime: Runtime, spa: Spa
+) -> None:
+    ann = await join(runtime.context(request_id="people", address="people"), email="user@example.com", password="password123")
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/subscriptions.md").read_text(), re.DOTALL)
+    port = free_port()
+    code = code.replace("http://localhost:8000", f"http://127.0.0.1:{port}").replace("min(1 + attempt, 10)", "0.1")
+    program: asyncio.subprocess.Process | None = None
+    async with asyncio.timeout(30):
+        try:
+            async with serving(database_url, settings, port):
+                program = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+                assert program.stdout
+                shown = asyncio.create_task(program.stdout.readline())
+                hour, first = 9, None
+                while not shown.done():  # from when on it follows is not known here, so there is something to see every second
+                    first = await book(client, ann, spa, hour=hour)
+                    hour += 1
+                    await asyncio.wait([shown], timeout=1)
+                assert shown.result().startswith(b"REQUESTED {'reference'")
+            assert first
+            await post(client, ann.access_token, CANCEL, id=first["id"])
+            async with serving(database_url, settings, port):
+                while not (line := await program.stdout.readline()).startswith(b"CANCELLED {'reference'"):
+                    assert line
+        finally:
+            if program is not None:
+                program.kill()
+                await program.wait()
+
+
+async def test_graphiql_follows_with_the_client_that_browsers_use(
+    client: httpx2.AsyncClient, server: str, runtime: Runtime, spa: Spa
+) -> None:
+    ann = await join(runtime.context(request_id="people", address="people"), email="user@example.com", password="password123")
+    async with open_page(f"{server}/graphiql") as page:
+        await page.until("document.querySelectorAll('.graphiql-tab').length > 1")
+        await page.until("document.querySelector('.graphiql-query-editor').textContent.includes('signIn')")
+        await page.value(RUN)
+        await page.until(f"{ANSWER}.includes('accessToken')")
+        await page.value(f"document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue({json.dumps(FOLLOW)})")
+        await asyncio.sleep(0.5)
+        await page.value(RUN)
+        await until(lambda: f"user:{ann.user.id}" in runtime.stream._followers, 10)
+        made = await book(client, ann, spa)
+        await page.until(f"{ANSWER}.includes('REQUESTED') && {ANSWER}.includes('\"number\": {made['number']}')")
+        assert page.complaints == []
+
+
+async def test_clients_that_come_and_go_at_any_moment_leave_nothing_behind(
+    server: str, runtime: Runtime, client: httpx2.AsyncClient, people: Callable[..., Awaitable[SignedIn]], spa: Spa
+) -> None:
+    ann, staff = await people(), await people(Role.ADMIN)
+    made = await book(client, ann, spa)
+    chance = random.Random(7)  # noqa: S311
+    is_over = False
+
+    async def go_on() -> None:
+        while not is_over:
+            async with runtime.context(request_id="r", address="a").writing() as db:
+                await announce(db, bookings.BookingPaid(await db.get_one(Booking, made["number"])))
+            await asyncio.sleep(0.005)
+
+    async def come_and_go() -> None:
+        for _ in range(15):
+            async with talking(server, chance.choice([ann, staff]).access_token) as talk:
+                for number in range(chance.randrange(4)):
+                    query = chance.choice([FOLLOW, "{ myBookings { nodes { reference service { name } } } }", "{ me { email } }"])
+                    await talk.ask(query, str(number))
+                    if chance.random() < 0.5:
+                        await asyncio.sleep(chance.uniform(0, 0.03))
+                        await talk.say({"id": str(number), "type": "complete"})
+                await asyncio.sleep(chance.uniform(0, 0.05))
+                if chance.random() < 0.5:
+                    talk.connection.transport.abort()
+
+    going = asyncio.create_task(go_on())
+    await asyncio.gather(*[come_and_go() for _ in range(12)])
+    is_over = True
+    await going
+    pool = runtime.database.pool
+    await until(lambda: not runtime.stream._followers and not runtime.seats._taken)
+    await until(lambda: pool.get_idle_size() == pool.get_size())
+    async with talking(server, ann.access_token) as talk:
+        await talk.ask("{ me { email } }")
+        assert (await talk.hear())["payload"]["data"]["me"]["email"] == ann.user.email
+
+
+async def test_a_follower_waits_while_the_log_cannot_be_read_and_misses_nothing(
+    server: str,
+    runtime: Runtime,
+    client: httpx2.AsyncClient,
+    people: Callable[..., Awaitable[SignedIn]],
+    spa: Spa,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = await people()
+    async with talking(server, ann.access_token) as talk:
+        await talk.ask(FOLLOW)
+        await until(lambda: f"user:{ann.user.id}" in runtime.stream._followers)
+        monkeypatch.setattr(watching, "PAUSE_SECONDS", 0.2)
+        runtime.stream._refuse_all(Unavailable())
+        made = await book(client, ann, spa)
+        assert (await talk.event())["booking"]["number"] == made["number"]
+        assert await talk.is_silent(0.3)
