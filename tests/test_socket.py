@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+import listening
 from models.database import Database
 from resolvers import sessions, tokens
 from resolvers.tokens import Use
@@ -170,6 +172,13 @@ async def test_a_token_that_is_no_text_is_no_message(server: str) -> None:
         assert await talk.end() == 4400
 
 
+async def test_text_that_is_no_utf_8_closes_the_connection_without_a_word_in_the_log(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with talking(server) as talk:
+        await talk.connection.send(b"\xff\xfe", text=True)
+        assert await talk.end() == 1007
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 async def test_frames_over_a_megabyte_are_not_taken(server: str) -> None:
     async with talking(server) as talk:
         await talk.say({"type": "ping", "payload": {"x": "x" * 1_100_000}})
@@ -255,6 +264,7 @@ ORIGINS = [
     ("http://localhost.evil.com", False),
     ("http://[", False),
     ("file://", False),
+    ("", False),
 ]
 
 
@@ -323,7 +333,10 @@ async def test_a_token_that_ends_closes_its_connection(
         assert await talk.end(3) == 4403
 
 
-async def test_a_reader_that_does_not_read_is_cut_off(app: Starlette, server: str, quick: Settings, token: str) -> None:
+async def test_a_reader_that_does_not_read_is_cut_off(
+    app: Starlette, server: str, quick: Settings, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "GOODBYE_SECONDS", 0.1)
     quick.socket_send_timeout = 0.3
     host, port = server.removeprefix("http://").split(":")
     deaf = socket.socket()
@@ -338,6 +351,9 @@ async def test_a_reader_that_does_not_read_is_cut_off(app: Starlette, server: st
                 async with asyncio.timeout(0.2):
                     await talk.say(echoed)
         await until(lambda: not app.state.runtime.seats._taken)
+        poll = select.poll()
+        poll.register(deaf, 0)
+        await until(lambda: bool(poll.poll(0)))  # hung up, although it has read nothing
         talk.connection.transport.abort()
 
 
