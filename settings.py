@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
 
+    jobs_inside: bool = Field(True, description="Whether a server also runs jobs; false where only `make worker` does.")
+    outbox_days: int = Field(30, ge=1, description="Days for which sent messages are kept.")
     event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
 
     jwt_secret_key: SecretStr = Field(
