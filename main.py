@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated, NoReturn
 
 import typer
@@ -23,6 +23,7 @@ from engine.socket import graphql_socket
 from errors import NotFound
 from gateways.simulators.routes import stripe_routes
 from gateways.simulators.stripe import StripeSimulator
+from jobs.worker import Worker, working
 from listening import bind, run
 from migrations import ROOT
 from resolvers.device_reports import follow_devices
@@ -34,6 +35,7 @@ from settings import Settings
 from startup import CannotStart, console, demo_loaded, migrated, read_settings, running_database, step
 from web.health import health_routes
 from web.pages import page_routes
+from working import work
 
 commands = typer.Typer(
     help="Atrium: one GraphQL API for a wellness and home-services business, with every older client still working.",
@@ -55,7 +57,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             beside = [follow_devices(runtime.context(request_id="devices", address="devices", door="devices"))]
             if settings.is_demo:
                 beside.append(follow_clock(runtime.database))
-            async with alongside(*beside):
+            jobs = working(Worker(database_url, runtime.context)) if settings.jobs_inside else nullcontext()
+            async with alongside(*beside), jobs:
                 yield
 
     def simulated_stripe() -> StripeSimulator:
@@ -95,6 +98,17 @@ def dev() -> None:
     """Serve, and start again whenever a source file changes; PostgreSQL stays up meanwhile."""
     with running_database(read_settings()):
         reload.watch_and_run([sys.executable, __file__, "serve"])
+
+
+@commands.command()
+def worker() -> None:
+    """Run jobs in a process of their own, beside any number of servers and other workers."""
+    settings = read_settings()
+    with running_database(settings) as url:
+        migrated(url)
+        console.print("\n  The worker is ready. Ctrl-C ends it.\n")
+        work(settings, url)
+    console.print("Everything has stopped.")
 
 
 @commands.command()

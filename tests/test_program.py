@@ -163,5 +163,5 @@ def test_dev_restarts_after_a_change_while_postgresql_stays(data: Path) -> None:
 def test_help_names_each_command_with_its_purpose(data: Path) -> None:
     with running(data, "--help") as program:
         assert program.process.wait(20) == 0
-        for command in ("serve", "dev", "migrate", "demo", "routes", "schema", "doctor"):
+        for command in ("serve", "dev", "worker", "migrate", "demo", "routes", "schema", "doctor"):
             assert any(line.strip("│ ").startswith(f"{command} ") for line in program.words.splitlines())
