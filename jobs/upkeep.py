@@ -79,7 +79,8 @@ async def forget_finished_jobs(ctx: Context) -> None:
     is_full = True
     while is_full:
         async with ctx.database.reading() as connection:
-            is_full = await connection.execute(FORGET_FINISHED, before, BATCH) == f"DELETE {BATCH}"
+            gone = await connection.execute(FORGET_FINISHED, before, BATCH, timeout=ctx.database.longest_write)
+        is_full = gone == f"DELETE {BATCH}"
 
 
 def _ago(**time: float) -> datetime:
