@@ -31,6 +31,7 @@ JOBS = (
     Job("forget_limit_counters", upkeep.forget_limit_counters, tries=3, seconds=600),
     Job("forget_sign_in_failures", upkeep.forget_sign_in_failures, tries=3, seconds=600),
     Job("forget_sessions", upkeep.forget_sessions, tries=3, seconds=600),
+    Job("forget_email_changes", upkeep.forget_email_changes, tries=3, seconds=600),
     Job("forget_sent_messages", upkeep.forget_sent_messages, tries=3, seconds=600),
     Job("forget_finished_jobs", upkeep.forget_finished_jobs, tries=3, seconds=600),
 )
@@ -41,6 +42,7 @@ CALENDAR = {
     "forget_idempotency_keys": "7 * * * *",
     "forget_sign_in_failures": "9 * * * *",
     "forget_sessions": "11 * * * *",
+    "forget_email_changes": "12 * * * *",
     "forget_sent_messages": "13 * * * *",
     "prune_events": "17 * * * *",
     "forget_finished_jobs": "27 3 * * *",

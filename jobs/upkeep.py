@@ -6,7 +6,7 @@ from sqlalchemy import Select, delete, exists, func, or_, select
 
 from models.base import Model
 from models.idempotency import IdempotencyKey
-from models.identity import Session, SignInFailure
+from models.identity import EmailChange, Session, SignInFailure
 from models.limits import LimitCounter
 from models.notifications import OutboxMessage
 from models.scheduling import Hold, Reservation
@@ -66,6 +66,11 @@ async def forget_sessions(ctx: Context) -> None:
     """Delete sessions that ended or expired a day ago or longer; no token of theirs can be good any more."""
     is_over = or_(Session.ended_at < _ago(days=SESSION_DAYS), Session.expires_at < _ago(days=SESSION_DAYS))
     await _forget(ctx, Session, select(Session.id).where(is_over))
+
+
+async def forget_email_changes(ctx: Context) -> None:
+    """Delete addresses that nobody confirmed in time."""
+    await _forget(ctx, EmailChange, select(EmailChange.id).where(EmailChange.expires_at < _ago()))
 
 
 async def forget_sent_messages(ctx: Context) -> None:
