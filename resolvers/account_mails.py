@@ -27,7 +27,9 @@ async def tell_of_new_email(db: AsyncSession, user: User, old: str | None) -> No
 
 async def ask_to_confirm(db: AsyncSession, user: User, email: str, code: str, hours: int) -> None:
     """Send the code that proves that an address can be read."""
-    said = f"Confirm that this is your new e-mail address by this code: {code}\n\nIt is good for {hours} hours. Ignore it if it was not you."
+    said = (
+        f"Confirm that this is your new e-mail address by this code: {code}\n\nIt is good for {hours} hours. Ignore it if it was not you."
+    )
     await send(db, to=email, subject="Confirm your new e-mail address", body=said, user_id=user.id, code=code)
 
 
