@@ -60,9 +60,11 @@ class Settings(BaseSettings):
 
     database_pool: int = Field(16, ge=2, le=200, description="Connections that one process keeps for reads, and as many for writes.")
     connect_timeout: float = Field(3, description="Seconds to wait for a connection to PostgreSQL.")
-    command_timeout: float = Field(5, description="Seconds that a statement may take.")
+    command_timeout: float = Field(5, description="Seconds that a statement that reads may take.")
     pool_timeout: float = Field(3, description="Seconds to wait for a free connection.")
-    transaction_timeout: float = Field(2, description="Seconds that a transaction may stay open, so that the event log never waits longer.")
+    transaction_timeout: float = Field(
+        2, description="Seconds that a writing transaction may take, so that the event log never waits longer."
+    )
 
     max_tokens: int = Field(1000, description="Tokens that a GraphQL document may have.")
     max_depth: int = Field(12, description="Levels that an operation may have.")
@@ -96,6 +98,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
 
+    outbox_days: int = Field(30, ge=1, description="Days for which sent messages are kept.")
     event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
 
     jwt_secret_key: SecretStr = Field(

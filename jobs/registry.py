@@ -30,6 +30,10 @@ JOBS = (
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
     Job("forget_limit_counters", upkeep.forget_limit_counters, tries=3, seconds=600),
+    Job("forget_sign_in_failures", upkeep.forget_sign_in_failures, tries=3, seconds=600),
+    Job("forget_sessions", upkeep.forget_sessions, tries=3, seconds=600),
+    Job("forget_email_changes", upkeep.forget_email_changes, tries=3, seconds=600),
+    Job("forget_sent_messages", upkeep.forget_sent_messages, tries=3, seconds=600),
     Job("forget_finished_jobs", upkeep.forget_finished_jobs, tries=3, seconds=600),
 )
 
@@ -37,6 +41,10 @@ CALENDAR = {
     "release_expired_holds": "* * * * *",
     "forget_limit_counters": "*/10 * * * *",
     "forget_idempotency_keys": "7 * * * *",
+    "forget_sign_in_failures": "9 * * * *",
+    "forget_sessions": "11 * * * *",
+    "forget_email_changes": "12 * * * *",
+    "forget_sent_messages": "13 * * * *",
     "prune_events": "17 * * * *",
     "forget_finished_jobs": "27 3 * * *",
 }

@@ -57,11 +57,11 @@ class Database:
         """Open the pools; raises OSError or asyncpg's error when there is no server."""
         size = self._settings.database_pool
         self.pool = await asyncpg.create_pool(
-            self.url, min_size=1, max_size=size, connect=self._connect, init=_read_json, reset=_keep_as_it_is
+            self.url, min_size=1, max_size=size, connect=self._connect_reader, init=_read_json, reset=_keep_as_it_is
         )
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect,
+            async_creator=self._connect_writer,
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._settings.pool_timeout,
@@ -90,30 +90,43 @@ class Database:
             rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
         return rows
 
-    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
+    @property
+    def longest_write(self) -> float:
+        """Seconds that a statement of a reader's connection may take when it writes, as the readers of the event log wait for it."""
+        return self._settings.transaction_timeout
+
+    async def _connect_reader(self, *_: Any, **options: Any) -> asyncpg.Connection:
+        return await self._connect(
+            {"statement_timeout": self._settings.command_timeout, "lock_timeout": self._settings.transaction_timeout},
+            {name: value for name, value in options.items() if name in ("connection_class", "record_class")},
+        )
+
+    async def _connect_writer(self, *_: Any) -> asyncpg.Connection:
+        longest = self._settings.transaction_timeout
+        connection = await self._connect({"statement_timeout": longest, "lock_timeout": longest}, {})
+        # PostgreSQL 16 cannot limit a whole transaction, only each of its statements and the pauses between them.
+        if connection.get_server_version().major >= 17:
+            try:
+                await connection.execute(f"SET transaction_timeout = {int(longest * 1000)}")
+            except BaseException:
+                connection.terminate()  # whoever asked for it was cancelled meanwhile, and would leave it open
+                raise
+        return connection
+
+    async def _connect(self, timeouts: dict[str, float], options: dict[str, Any]) -> asyncpg.Connection:
         settings = self._settings
-        options.pop("loop", None)
-        connection = await asyncpg.connect(
+        patience = {"idle_in_transaction_session_timeout": settings.transaction_timeout, **timeouts}
+        return await asyncpg.connect(
             self.url,
             timeout=settings.connect_timeout,
             command_timeout=settings.command_timeout + 1,
             server_settings={
                 "application_name": "atrium",
-                "statement_timeout": str(int(settings.command_timeout * 1000)),
-                "lock_timeout": str(int(settings.command_timeout * 1000)),
-                "idle_in_transaction_session_timeout": str(int(settings.transaction_timeout * 1000)),
                 "timezone": "UTC",
+                **{name: str(int(seconds * 1000)) for name, seconds in patience.items()},
             },
-            **{name: value for name, value in options.items() if name in ("connection_class", "record_class")},
+            **options,
         )
-        # PostgreSQL 16 cannot limit a whole transaction, only each of its statements and the pauses between them.
-        limit = "transaction_timeout" if connection.get_server_version().major >= 17 else "statement_timeout"
-        try:
-            await connection.execute(f"SET {limit} = {int(settings.transaction_timeout * 1000)}")
-        except BaseException:
-            connection.terminate()  # whoever asked for it was cancelled meanwhile, and would leave it open
-            raise
-        return connection
 
 
 async def _read_json(connection: asyncpg.Connection) -> None:

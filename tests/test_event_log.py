@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from errors import BadUserInput, Resync
+from errors import BadUserInput, Resync, Unavailable
 from models.database import Database
 from postgres import EmbeddedPostgres
 from settings import Settings
@@ -212,6 +213,20 @@ async def test_a_transaction_left_open_is_ended_so_that_readers_go_on(database_u
             with pytest.raises(Exception, match=r"closed|terminat|transaction timeout"):
                 await forgotten.execute(text("SELECT 1"))
             await forgotten.invalidate()
+
+
+async def test_only_writers_must_be_quick(database_url: str, settings: Settings) -> None:
+    impatient = settings.model_copy(update={"transaction_timeout": 0.2, "command_timeout": 1})
+    async with Database(database_url, impatient) as database:
+        async with database.reading() as connection:
+            await connection.execute("SELECT pg_sleep(0.4)")
+        for slow in ("SELECT pg_sleep(0.4)", "DO $$ BEGIN PERFORM pg_sleep(0.1); PERFORM pg_sleep(0.3); END $$"):
+            async with database.sessions() as db:
+                with pytest.raises(DBAPIError, match="timeout"):
+                    await db.execute(text(slow))
+        with pytest.raises(Unavailable):
+            async with database.reading() as connection:
+                await connection.execute("SELECT pg_sleep(3)")
 
 
 async def run(tool: str, *arguments: str) -> bytes:

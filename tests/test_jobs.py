@@ -152,9 +152,9 @@ async def test_a_job_that_fails_for_good_is_kept_shown_and_can_run_again(databas
         [failed] = await failed_jobs(database)
         assert (failed.name, failed.payload, failed.tries) == ("note", {"number": 7}, 3)
         assert failed.error == "Unavailable: Try 3 fails."  # and nothing of the lines below, which may hold personal data
-        assert await failed_jobs(database, before=failed.id) == []
+        assert await failed_jobs(database, before=failed.number) == []
         async with database.sessions.begin() as db:
-            assert await requeue(db, [failed.id, failed.id + 1]) == [failed.id]
+            assert await requeue(db, [failed.number, failed.number + 1]) == [failed.number]
         await diary.has(4)
     assert await failed_jobs(database) == []
     assert await left(database) == {}
@@ -167,8 +167,8 @@ async def test_a_failed_job_can_be_dropped(database: Database, worker: Callable[
         await diary.has(1)
     [failed] = await failed_jobs(database)
     async with database.sessions.begin() as db:
-        assert await drop(db, [failed.id]) == [failed.id]
-        assert await drop(db, [failed.id]) == []
+        assert await drop(db, [failed.number]) == [failed.number]
+        assert await drop(db, [failed.number]) == []
     assert await left(database) == {}
 
 
