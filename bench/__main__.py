@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 import typer
 
-from bench import figures, memory, world
+from bench import figures, memory, profiling, world
 from bench.calls import Call, Calls, check_sameness
 from bench.product import ROOT, BenchFailed, Process, Product, running_floor, running_product
 from bench.rounds import Round, Target, find_wrk, measure
@@ -111,6 +111,7 @@ def main(
     only: Annotated[str, typer.Option(help="Only operations whose name holds this.")] = "",
     json: Annotated[Path | None, typer.Option(help="Write everything that was measured to this file.")] = None,
     document: Annotated[bool, typer.Option("--document", help="Write the table into docs/performance.md.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Instead: where the server's time goes, by operation.")] = False,
     mixed: Annotated[int, typer.Option(help="Instead: the server's memory after so many mixed requests, and after as many again.")] = 0,
 ) -> None:
     """Measure, and print how the product stands beside a hand-written server."""
@@ -119,6 +120,9 @@ def main(
     with filled_product() as (product, calls):
         if mixed:
             print(memory.table(memory.measure_stages(product, calls, mixed)))
+            return
+        if profile:
+            print(profiling.profile(product, calls))
             return
         found, asked = run(product, calls, at, rounds, seconds, only)
     text = f"{figures.heading(seconds, rounds)}\n\n{figures.table(found, at, asked)}"

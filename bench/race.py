@@ -53,7 +53,7 @@ class Race:
         is_fair = won == self.winners and won + len(lost) == len(outcomes) and helped == len(lost)
         errors = len(outcomes) - won - len(lost)
         said = (
-            f"{self.name}: {len(outcomes)} asked, {won} won (should be {self.winners}), {len(lost)} lost and {helped} of these heard of free "
+            f"{self.name}: {len(outcomes)} asked, {won} won (should be {self.winners}), {len(lost)} lost, {helped} of these heard of free "
             f"slots, {errors} errors {others or ''}, the slowest took {slowest:.2f} s (at most {MOST_SECONDS:.0f})"
         )
         return said, is_fair and slowest <= MOST_SECONDS
