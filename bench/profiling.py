@@ -7,13 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 from bench.calls import Calls
-from bench.product import BenchFailed, Product
+from bench.product import ROOT, BenchFailed, Product
 from bench.rounds import Target, measure
 
 OPERATIONS = ("catalogue", "my_bookings", "one_service", "book", "catalogue_rest")
 CONNECTIONS, SECONDS, SAMPLES_A_SECOND = 16, 6, 250
 PACKAGES = ("sqlalchemy", "graphql", "asyncpg", "starlette", "uvicorn", "strawberry", "aiodataloader", "orjson", "jwt", "asyncio")
-SHOWN = 14
+SHOWN = 18
+OUTERMOST = ("main.py", "listening.py")
 
 
 def find_py_spy() -> str:
@@ -25,7 +26,7 @@ def find_py_spy() -> str:
 
 
 def profile(product: Product, calls: Calls) -> str:
-    """A paragraph for each operation: the share of each package, and the functions in which most time was spent, callees included."""
+    """A paragraph for each operation: the share of each package, and of each function of ours with the libraries that it calls."""
     return "\n\n".join(_profile(product, calls, name) for name in OPERATIONS)
 
 
@@ -49,11 +50,9 @@ def _read(name: str, stacks: str) -> str:
     for line in stacks.splitlines():
         stack, _, samples = line.rpartition(" ")
         frames = stack.split(";")
-        if not any("serve (main.py" in each for each in frames):
-            continue
-        packages[_package(frames[-1])] += int(samples)
-        for each in {_function(each) for each in frames[_first_of_request(frames) :]}:
-            functions[each] += int(samples)
+        if any("serve (main.py" in each for each in frames):
+            packages[_package(frames[-1])] += int(samples)
+            functions[_innermost_of_ours(frames)] += int(samples)
     total = max(packages.total(), 1)
     lines = [f"{name}: " + ", ".join(f"{package} {count / total:.0%}" for package, count in packages.most_common(9) if count > total / 100)]
     lines += [f"  {count / total:4.0%}  {function}" for function, count in functions.most_common(SHOWN)]
@@ -62,15 +61,18 @@ def _read(name: str, stacks: str) -> str:
 
 def _package(frame: str) -> str:
     """Whose code a frame runs: a package's, or one of our folders'."""
-    file = frame.rpartition("(")[2].partition(":")[0]
+    file = _file(frame)
     return next((each for each in PACKAGES if file.startswith(f"{each}/")), file.partition("/")[0])
 
 
-def _function(frame: str) -> str:
-    name, _, place = frame.rpartition(" (")
-    return f"{place.partition(':')[0]} {name}"
+def _innermost_of_ours(frames: list[str]) -> str:
+    """The function of the product that a sample counts for, whatever library it is just waiting for."""
+    ours = [each for each in frames if (ROOT / _file(each)).is_file() and _file(each) not in OUTERMOST]
+    if not ours:
+        return "HTTP server, framework and event loop"
+    function, _, place = ours[-1].rpartition(" (")
+    return f"{place.partition(':')[0]} {function}"
 
 
-def _first_of_request(frames: list[str]) -> int:
-    """Where the frames of the event loop end."""
-    return next((number + 1 for number, each in enumerate(frames) if each.startswith("Runner.run ")), 0)
+def _file(frame: str) -> str:
+    return frame.rpartition("(")[2].partition(":")[0]
