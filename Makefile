@@ -12,7 +12,7 @@ URL ?= http://localhost:8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve dev worker migrate schema test check format bench conformance
+.PHONY: help serve dev worker migrate schema test check format bench race conformance
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-12s %s\n' "$$name" "$$purpose"; done
@@ -55,8 +55,11 @@ format: $(READY) ## Format all files and repair what the linter can repair
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: $(READY) ## Measure speed beside a hand-written server, as a user would meet it
-	@$(RUN) -m bench
+bench: $(READY) ## Measure speed beside a hand-written server, as a user would meet it (OPTIONS=--help)
+	@$(RUN) -m bench $(OPTIONS)
+
+race: $(READY) ## Let 200 people book one slot at the same moment
+	@$(RUN) -m bench.race
 
 conformance: $(READY) ## Let clients of the older systems try a running server (URL=…, CONFORMANCE=folder of the runner)
 	@$(RUN) -m pip install --quiet -r $(CONFORMANCE)/requirements.txt

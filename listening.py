@@ -5,6 +5,7 @@ import contextlib
 import errno
 import signal
 import socket
+import struct
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,7 @@ HEADER_SECONDS = 10
 BODY_SECONDS = 60
 GOODBYE_SECONDS = 5
 WEBSOCKET_BYTES = 1_000_000
+INVALID_DATA = 1007
 
 
 class PatientHttp(HttpToolsProtocol):
@@ -61,9 +63,26 @@ class PatientHttp(HttpToolsProtocol):
 class PatientSocket(WebSocketsSansIOProtocol):
     """Lets go of a client that does not read its last messages; uvicorn itself would wait for it for ever."""
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn itself would write a traceback into the log
+                self.frames = []
+                self.conn.fail(INVALID_DATA, "Invalid UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     async def run_asgi(self) -> None:
         await super().run_asgi()
-        self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+        self.loop.call_later(GOODBYE_SECONDS, self._let_go)
+
+    def _let_go(self) -> None:
+        if not self.disconnected:
+            at_once = struct.pack("ii", 1, 0)  # so that the kernel does not keep what nobody reads either
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            self.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -78,6 +97,7 @@ class Server(uvicorn.Server):
                 lifespan="off",  # ours, see serve()
                 ws=PatientSocket,
                 ws_max_size=WEBSOCKET_BYTES,
+                ws_per_message_deflate=False,  # compressing each event for each reader would cost more than sending it
                 limit_concurrency=settings.limit_concurrency,
                 timeout_graceful_shutdown=GOODBYE_SECONDS,
                 server_header=False,

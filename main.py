@@ -1,5 +1,6 @@
 """The ASGI app, and the commands."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -18,15 +19,17 @@ from demo.clock import follow_clock
 from demo.routes import demo_routes
 from engine.execute import Engine
 from engine.http import graphql
-from engine.runtime import running
+from engine.runtime import Runtime, running
 from engine.socket import graphql_socket
 from errors import NotFound
 from gateways.simulators.routes import stripe_routes
 from gateways.simulators.stripe import StripeSimulator
+from jobs.worker import Worker, working
 from listening import bind, run
 from migrations import ROOT
 from resolvers.device_reports import hear_devices, watch_devices
-from rest_compat.doors import older_systems
+from rest_compat.documents import WrongDocument
+from rest_compat.doors import Doors, older_systems
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
 from schema.root import build_schema
@@ -48,15 +51,12 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(settings, database_url) as runtime, counting(runtime.database) as usage:
+        async with running(settings, database_url) as runtime, counting(runtime.database) as usage, jobs_inside(runtime):
             app.state.runtime = runtime
             app.state.database = runtime.database
             app.state.doors = open_doors(settings, runtime.raw_engine, usage)
             devices = runtime.context(request_id="devices", address="devices", door="devices")
-            beside: list[Coroutine[Any, Any, None]] = [hear_devices(devices), watch_devices(devices)]
-            if settings.is_demo:
-                beside.append(follow_clock(runtime.database))
-            async with alongside(*beside):
+            async with alongside(hear_devices(devices), watch_devices(devices), *_clocks(runtime)):
                 yield
 
     def simulated_stripe() -> StripeSimulator:
@@ -72,6 +72,39 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     return app
 
 
+def older_doors(settings: Settings) -> Doors:
+    """The doors of older systems, or what is wrong with their documents."""
+    try:
+        return open_doors(settings, Engine(settings, raw=True), Usage())
+    except WrongDocument as error:
+        raise CannotStart(str(error)) from error
+
+
+def _clocks(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
+    """What every process does to show a demo's clock; a real server's needs nothing."""
+    return [follow_clock(runtime.database)] if runtime.settings.is_demo else []
+
+
+@asynccontextmanager
+async def jobs_inside(runtime: Runtime) -> AsyncIterator[None]:
+    """Run jobs beside requests, unless that is left to workers of their own."""
+    if runtime.settings.run_jobs:
+        async with working(Worker(runtime.database.url, runtime.context)):
+            yield
+    else:
+        yield
+
+
+async def work(settings: Settings, database_url: str) -> None:
+    """Run jobs until a signal comes; those that are running then may end."""
+    stop = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    async with running(settings, database_url) as runtime, alongside(*_clocks(runtime)):
+        console.print("\n  Jobs are run as they come. Ctrl-C ends it.\n")
+        await Worker(database_url, runtime.context).run(stop)
+
+
 @commands.command()
 def serve() -> None:
     """Start everything that is missing, and serve on PORT and CRM_PORT."""
@@ -79,6 +112,9 @@ def serve() -> None:
         settings = read_settings()
         this.detail = f"Python {sys.version.split()[0]}, {settings.mode} mode"
         listeners = [bind(settings.host, settings.port, "PORT"), bind(settings.host, settings.crm_port, "CRM_PORT")]
+    with step("Documents") as this:
+        served = older_doors(settings).routes()
+        this.detail = f"{len(served)} routes of older systems"
     with running_database(settings) as url:
         migrated(url)
         demo_loaded(settings, url)
@@ -96,6 +132,16 @@ def dev() -> None:
     """Serve, and start again whenever a source file changes; PostgreSQL stays up meanwhile."""
     with running_database(read_settings()):
         reload.watch_and_run([sys.executable, __file__, "serve"])
+
+
+@commands.command()
+def worker() -> None:
+    """Run background jobs in a process of their own, beside any number of servers with RUN_JOBS=false."""
+    settings = read_settings()
+    with running_database(settings) as url:
+        migrated(url)
+        asyncio.run(work(settings, url))
+    console.print("Everything has stopped.")
 
 
 @commands.command()
@@ -123,7 +169,7 @@ def routes() -> None:
     for route in create_app(settings, "postgresql://").routes[:-1]:
         methods = " ".join(sorted(getattr(route, "methods", None) or ["*"]))
         console.print(f"{methods:<12} {getattr(route, 'path', route)}", soft_wrap=True)
-    for each in open_doors(settings, Engine(settings, raw=True), Usage()).routes():
+    for each in older_doors(settings).routes():
         at_root = f"at the root: {each.shadowed_by}" if each.shadowed_by else "also at the root"
         console.print(f"{each.method:<12} /{each.system}{each.path}  {each.name}, {at_root}", soft_wrap=True, highlight=False)
 

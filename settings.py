@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     data_dir: str = Field("data", description="Folder of the embedded PostgreSQL and of uploaded files.")
     database_url: str | None = Field(None, description="postgresql://… of an external server; the embedded one when empty.")
     broadcast_url: str | None = Field(None, description="redis://… or postgresql://… of the message bus; the database when empty.")
+    run_jobs: bool = Field(True, description="Whether the server runs background jobs itself; false leaves them to `make worker`.")
     limit_concurrency: int = Field(2000, ge=10, description="Connections and running requests above which one process answers 503.")
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For is believed, separated by commas; * for any.")
 
@@ -59,9 +60,11 @@ class Settings(BaseSettings):
 
     database_pool: int = Field(16, ge=2, le=200, description="Connections that one process keeps for reads, and as many for writes.")
     connect_timeout: float = Field(3, description="Seconds to wait for a connection to PostgreSQL.")
-    command_timeout: float = Field(5, description="Seconds that a statement may take.")
+    command_timeout: float = Field(5, description="Seconds that a statement that reads may take.")
     pool_timeout: float = Field(3, description="Seconds to wait for a free connection.")
-    transaction_timeout: float = Field(2, description="Seconds that a transaction may stay open, so that the event log never waits longer.")
+    transaction_timeout: float = Field(
+        2, description="Seconds that a writing transaction may take, so that the event log never waits longer."
+    )
 
     max_tokens: int = Field(1000, description="Tokens that a GraphQL document may have.")
     max_depth: int = Field(12, description="Levels that an operation may have.")
@@ -95,6 +98,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
 
+    outbox_days: int = Field(30, ge=1, description="Days for which sent messages are kept.")
     event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
 
     jwt_secret_key: SecretStr = Field(

@@ -30,7 +30,7 @@ from models.simulations import SimulatedObject
 from resolvers.prices import MENSUITE as MENSUITE_SLUG
 from resolvers.prices import PRIVATE, price_of
 
-PARTS = 24
+PARTS = 12
 """So many transactions, for none may stay open long."""
 
 TILL, STRIPE = (AccountKind.CASH, ""), (AccountKind.PROVIDER_CLEARING, Provider.STRIPE.value)

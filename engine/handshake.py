@@ -14,7 +14,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 def check_origin(websocket: WebSocket, settings: Settings) -> None:
     """Let pages of this server and of the allowed origins pass, and programs, which send no origin; Forbidden for others."""
     origin = websocket.headers.get("origin")
-    if origin is None or origin in (each.strip() for each in settings.allowed_origins.split(",")):
+    if origin is None or (origin and origin in map(str.strip, settings.allowed_origins.split(","))):
         return
     try:
         page = urlsplit(origin)

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from errors import Unavailable
 from resolvers import tokens
 from resolvers.authentication import authenticate_again
 from resolvers.context import Context
@@ -17,6 +18,7 @@ from subscriptions.log import Cursor
 from subscriptions.stream import EventStream
 
 FRESH_SECONDS = 5.0
+PAUSE_SECONDS = 1.0
 Events = AsyncGenerator[tuple[Context, Any], None]
 
 
@@ -53,21 +55,25 @@ class Watcher:
         return self._follow(operation, arguments, await operation(ctx, **arguments), cursor)
 
     async def _follow(self, operation: Operation, arguments: dict[str, Any], following: Following[Any], cursor: Cursor) -> Events:
+        """What happens, from a cursor on; while the database is away it waits, and goes on from there."""
         times_asked = self._times_asked
         while True:
             topics = following.topics
-            async with aclosing(self._stream.follow(topics, cursor)) as records:
-                async for record in records:
-                    ctx = await self.context()
-                    if times_asked != self._times_asked:
-                        times_asked = self._times_asked
-                        operation.admit(ctx.viewer)
-                        following = await operation(ctx, **arguments)
-                        if following.topics != topics:
-                            break  # and follow those that the viewer may follow now, this event included if it is among them
-                    cursor = record.cursor
-                    if following.since is not None and record.at < following.since:
-                        continue
-                    shown = following.show(ctx, record)
-                    if shown is not None:
-                        yield ctx, shown
+            try:
+                async with aclosing(self._stream.follow(topics, cursor)) as records:
+                    async for record in records:
+                        ctx = await self.context()
+                        if times_asked != self._times_asked:
+                            operation.admit(ctx.viewer)
+                            following = await operation(ctx, **arguments)
+                            times_asked = self._times_asked
+                            if following.topics != topics:
+                                break  # and follow those that the viewer may follow now, this event included if it is among them
+                        cursor = record.cursor
+                        if following.since is not None and record.at < following.since:
+                            continue
+                        shown = following.show(ctx, record)
+                        if shown is not None:
+                            yield ctx, shown
+            except Unavailable:
+                await asyncio.sleep(PAUSE_SECONDS)

@@ -26,7 +26,7 @@ FROM pgqueuer job WHERE job.status = 'failed' AND ($2::bigint IS NULL OR job.id 
 class FailedJob:
     """A job that was given up after its last try; it is kept until somebody lets it run again or drops it."""
 
-    id: int
+    number: int
     name: str
     payload: dict[str, Any]
     tries: int

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import device_commands, notifications
+from resolvers import booking_mails, device_commands, notifications, refunds
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,17 @@ class Job:
 
 JOBS = (
     Job("send_message", notifications.send_message),
+    Job("tell_about_booking", booking_mails.tell_about_booking),
     Job("revert_device", device_commands.revert_device, tries=6),
+    Job("finish_refund", refunds.finish_refund),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
     Job("forget_limit_counters", upkeep.forget_limit_counters, tries=3, seconds=600),
+    Job("forget_sign_in_failures", upkeep.forget_sign_in_failures, tries=3, seconds=600),
+    Job("forget_sessions", upkeep.forget_sessions, tries=3, seconds=600),
+    Job("forget_email_changes", upkeep.forget_email_changes, tries=3, seconds=600),
+    Job("forget_sent_messages", upkeep.forget_sent_messages, tries=3, seconds=600),
     Job("forget_finished_jobs", upkeep.forget_finished_jobs, tries=3, seconds=600),
 )
 
@@ -35,6 +41,10 @@ CALENDAR = {
     "release_expired_holds": "* * * * *",
     "forget_limit_counters": "*/10 * * * *",
     "forget_idempotency_keys": "7 * * * *",
+    "forget_sign_in_failures": "9 * * * *",
+    "forget_sessions": "11 * * * *",
+    "forget_email_changes": "12 * * * *",
+    "forget_sent_messages": "13 * * * *",
     "prune_events": "17 * * * *",
     "forget_finished_jobs": "27 3 * * *",
 }

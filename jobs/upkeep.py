@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import Select, delete, exists, func, or_, select
 
+from models.base import Model
 from models.idempotency import IdempotencyKey
+from models.identity import EmailChange, Session, SignInFailure
 from models.limits import LimitCounter
+from models.notifications import OutboxMessage
 from models.scheduling import Hold, Reservation
 from resolvers.context import Context
 from subscriptions.bookings import HoldReleased
@@ -14,6 +17,7 @@ from subscriptions.log import prune
 
 BATCH = 1000
 KEY_HOURS = 24
+SESSION_DAYS = 1
 FINISHED_DAYS = 30
 FORGET_FINISHED = """
 DELETE FROM pgqueuer_log WHERE id IN (
@@ -24,7 +28,7 @@ DELETE FROM pgqueuer_log WHERE id IN (
 
 async def prune_events(ctx: Context) -> None:
     """Delete events that are older than the log promises to keep them."""
-    await prune(ctx.database, datetime.now(UTC) - timedelta(days=ctx.settings.event_days))
+    await prune(ctx.database, _ago(days=ctx.settings.event_days))
 
 
 async def release_expired_holds(ctx: Context) -> None:
@@ -44,28 +48,56 @@ async def release_expired_holds(ctx: Context) -> None:
 
 async def forget_idempotency_keys(ctx: Context) -> None:
     """Delete keys after the 24 hours for which they are promised."""
-    old = select(IdempotencyKey.id).where(IdempotencyKey.created_at < datetime.now(UTC) - timedelta(hours=KEY_HOURS)).limit(BATCH)
-    is_full = True
-    while is_full:
-        async with ctx.writing() as db:
-            gone = await db.scalars(delete(IdempotencyKey).where(IdempotencyKey.id.in_(old)).returning(IdempotencyKey.id))
-            is_full = len(gone.all()) == BATCH
+    await _forget(ctx, IdempotencyKey, select(IdempotencyKey.id).where(IdempotencyKey.created_at < _ago(hours=KEY_HOURS)))
 
 
 async def forget_limit_counters(ctx: Context) -> None:
     """Delete counters whose window has ended."""
-    over = select(LimitCounter.id).where(LimitCounter.expires_at < datetime.now(UTC)).limit(BATCH)
-    is_full = True
-    while is_full:
-        async with ctx.writing() as db:
-            gone = await db.scalars(delete(LimitCounter).where(LimitCounter.id.in_(over)).returning(LimitCounter.id))
-            is_full = len(gone.all()) == BATCH
+    await _forget(ctx, LimitCounter, select(LimitCounter.id).where(LimitCounter.expires_at < _ago()))
+
+
+async def forget_sign_in_failures(ctx: Context) -> None:
+    """Delete failures that count no more and lock nobody out."""
+    is_over = SignInFailure.window_ends_at < _ago(), func.coalesce(SignInFailure.locked_until, SignInFailure.window_ends_at) < _ago()
+    await _forget(ctx, SignInFailure, select(SignInFailure.id).where(*is_over))
+
+
+async def forget_sessions(ctx: Context) -> None:
+    """Delete sessions that ended or expired a day ago or longer; no token of theirs can be good any more."""
+    is_over = or_(Session.ended_at < _ago(days=SESSION_DAYS), Session.expires_at < _ago(days=SESSION_DAYS))
+    await _forget(ctx, Session, select(Session.id).where(is_over))
+
+
+async def forget_email_changes(ctx: Context) -> None:
+    """Delete addresses that nobody confirmed in time."""
+    await _forget(ctx, EmailChange, select(EmailChange.id).where(EmailChange.expires_at < _ago()))
+
+
+async def forget_sent_messages(ctx: Context) -> None:
+    """Delete messages after the days for which sent ones are kept; what could not be sent stays."""
+    await _forget(ctx, OutboxMessage, select(OutboxMessage.id).where(OutboxMessage.sent_at < _ago(days=ctx.settings.outbox_days)))
 
 
 async def forget_finished_jobs(ctx: Context) -> None:
     """Delete the log of jobs that ended well long ago; what is said of failed ones stays as long as they do."""
-    before = datetime.now(UTC) - timedelta(days=FINISHED_DAYS)
+    before = _ago(days=FINISHED_DAYS)
     is_full = True
     while is_full:
         async with ctx.database.reading() as connection:
-            is_full = await connection.execute(FORGET_FINISHED, before, BATCH) == f"DELETE {BATCH}"
+            gone = await connection.execute(FORGET_FINISHED, before, BATCH, timeout=ctx.database.longest_write)
+        is_full = gone == f"DELETE {BATCH}"
+
+
+def _ago(**time: float) -> datetime:
+    """A moment in the past by the real clock, as a demo's clock ends nothing early that a promise protects."""
+    return datetime.now(UTC) - timedelta(**time)
+
+
+async def _forget(ctx: Context, table: type[Model], which: Select[int]) -> None:
+    """Delete rows in short transactions, passing over those that somebody is changing just now."""
+    batch = which.order_by(table.id).limit(BATCH).with_for_update(skip_locked=True)
+    is_full = True
+    while is_full:
+        async with ctx.writing() as db:
+            gone = await db.scalars(delete(table).where(table.id.in_(batch)).returning(table.id))
+            is_full = len(gone.all()) == BATCH

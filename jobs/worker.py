@@ -101,8 +101,8 @@ class Worker:
                 ) as pool:
                     pause = 0.1
                     await self._work(pool, stop)
-            except LOST as error:
-                log.warning("jobs_connection_lost", error=f"{type(error).__name__}: {error}")
+            except Exception as error:  # a broken connection shows in many ways, and no worker may end before it is told to
+                log.warning("jobs_interrupted", error=type(error).__name__, exc_info=None if isinstance(error, LOST) else error)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await stop.wait()

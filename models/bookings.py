@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Model, Money, Visible
+from models.base import SENSITIVE, Model, Money, Visible
 
 if TYPE_CHECKING:
     from models.catalogue import Programme, Service
@@ -82,14 +82,14 @@ class Booking(Visible):
     ends_at: Mapped[datetime] = mapped_column(doc="When it ends.")
     total_amount: Mapped[Money] = mapped_column(doc="What the customer pays, add-ons included.")
     currency: Mapped[str] = mapped_column(default="USD", doc="ISO 4217 code of its amounts.")
-    special_requests: Mapped[str | None] = mapped_column(doc="What the customer asked for.")
-    cancel_reason: Mapped[str | None] = mapped_column(doc="Why it was cancelled.")
+    special_requests: Mapped[str | None] = mapped_column(info=SENSITIVE, doc="What the customer asked for.")
+    cancel_reason: Mapped[str | None] = mapped_column(info=SENSITIVE, doc="Why it was cancelled.")
     cancelled_at: Mapped[datetime | None] = mapped_column(doc="When it was cancelled.")
     confirmation_sent: Mapped[bool] = mapped_column(
         default=False, server_default=text("false"), doc="Whether its confirmation is on the way; false for who wants no mails."
     )
     rating: Mapped[int | None] = mapped_column(doc="Stars the customer gave, 1 to 5.")
-    feedback: Mapped[str | None] = mapped_column(doc="What the customer said about it.")
+    feedback: Mapped[str | None] = mapped_column(info=SENSITIVE, doc="What the customer said about it.")
 
     customer: Mapped["User"] = relationship(lazy="raise", doc="Who booked.")
     service: Mapped["Service | None"] = relationship(lazy="raise", doc="What was booked.")
@@ -119,7 +119,7 @@ class Appointment(Model):
     programme_id: Mapped[int | None] = mapped_column(ForeignKey("programmes.id"))
     scene_id: Mapped[int | None] = mapped_column(ForeignKey("scenes.id", ondelete="SET NULL"))
     credit_id: Mapped[int | None] = mapped_column(ForeignKey("membership_credits.id"), doc="The month's credit that paid for the service.")
-    staff_notes: Mapped[str | None] = mapped_column(doc="What the staff noted.")
+    staff_notes: Mapped[str | None] = mapped_column(info=SENSITIVE, doc="What the staff noted.")
 
     room: Mapped["Room"] = relationship(lazy="raise", doc="The room it takes place in.")
     programme: Mapped["Programme | None"] = relationship(lazy="raise", doc="The programme that was chosen.")

@@ -1,7 +1,7 @@
 """The doors to PostgreSQL: asyncpg connections that read, and SQLAlchemy sessions that write."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
 import asyncpg
@@ -60,7 +60,7 @@ class Database:
         self.readers.give_back(await self.readers.take())
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect,
+            async_creator=self._connect_writer,
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._settings.pool_timeout,
@@ -101,32 +101,54 @@ class Database:
         """The rows of a statement."""
         return await self.run(*spell(statement))
 
+    @property
+    def longest_write(self) -> float:
+        """Seconds that a statement of a reader's connection may take when it writes, as the readers of the event log wait for it."""
+        return self._settings.transaction_timeout
+
     async def _connect_reader(self) -> asyncpg.Connection:
-        connection = await self._connect()
-        for name in ("json", "jsonb"):
-            await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
+        connection = await self._connect(self._settings.command_timeout)
+        with _whole(connection):
+            for name in ("json", "jsonb"):
+                await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
         return connection
 
-    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
+    async def _connect_writer(self, *_: Any) -> asyncpg.Connection:
+        longest = self._settings.transaction_timeout
+        connection = await self._connect(longest)
+        # PostgreSQL 16 cannot limit a whole transaction, only each of its statements and the pauses between them.
+        if connection.get_server_version().major >= 17:
+            with _whole(connection):
+                await connection.execute(f"SET transaction_timeout = {int(longest * 1000)}")
+        return connection
+
+    async def _connect(self, longest_statement: float) -> asyncpg.Connection:
         settings = self._settings
-        options.pop("loop", None)
-        connection = await asyncpg.connect(
+        patience = {
+            "statement_timeout": longest_statement,
+            "lock_timeout": settings.transaction_timeout,
+            "idle_in_transaction_session_timeout": settings.transaction_timeout,
+        }
+        return await asyncpg.connect(
             self.url,
             timeout=settings.connect_timeout,
             command_timeout=settings.command_timeout + 1,
             server_settings={
                 "application_name": "atrium",
-                "statement_timeout": str(int(settings.command_timeout * 1000)),
-                "lock_timeout": str(int(settings.command_timeout * 1000)),
-                "idle_in_transaction_session_timeout": str(int(settings.transaction_timeout * 1000)),
                 "timezone": "UTC",
+                **{name: str(int(seconds * 1000)) for name, seconds in patience.items()},
             },
-            **{name: value for name, value in options.items() if name in ("connection_class", "record_class")},
         )
-        # PostgreSQL 16 cannot limit a whole transaction, only each of its statements and the pauses between them.
-        limit = "transaction_timeout" if connection.get_server_version().major >= 17 else "statement_timeout"
-        await connection.execute(f"SET {limit} = {int(settings.transaction_timeout * 1000)}")
-        return connection
+
+
+@contextmanager
+def _whole(connection: asyncpg.Connection) -> Iterator[None]:
+    """Set a connection up, or end it: whoever asked for it was cancelled meanwhile, and would leave it open."""
+    try:
+        yield
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 def _to_json(value: Any) -> str:

@@ -24,7 +24,7 @@ class Change(Model):
     before: Mapped[dict[str, Any] | None] = mapped_column(doc="Old values of the columns that changed.")
     after: Mapped[dict[str, Any] | None] = mapped_column(doc="New values of the columns that changed.")
 
-    __table_args__ = (Index(None, "table_name", "row_id", "id"), Index(None, "at"))
+    __table_args__ = (Index(None, "table_name", "row_id", "id"), Index(None, "at"), Index(None, "actor_id", "id"))
 
 
 def trigger_on(table: str, *sensitive: str) -> str:

@@ -121,6 +121,18 @@ class Session(Model):
     end_reason: Mapped[str | None]
 
 
+class EmailChange(Model):
+    """An e-mail address that a person asked for and has not confirmed yet; one at a time."""
+
+    __tablename__ = "email_changes"
+    __history__ = False
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    email: Mapped[str] = mapped_column(info=SENSITIVE, doc="The new address.")
+    code_hash: Mapped[str] = mapped_column(unique=True, doc="SHA-256 of the code that was sent there.")
+    expires_at: Mapped[datetime] = mapped_column(doc="Until when the code is good.")
+
+
 class SignInFailure(Model):
     """Failed sign-ins per subject (account or address); decides on lockout."""
 

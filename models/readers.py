@@ -17,11 +17,16 @@ class Readers:
 
     def __init__(self, connect: Connect, size: int, patience: float) -> None:
         self._connect = connect
-        self._left = size
+        self._size = self._left = size
         self._patience = patience
         self._is_closed = False
         self._idle: list[asyncpg.Connection] = []
         self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+
+    @property
+    def taken(self) -> int:
+        """How many connections are in use."""
+        return self._size - self._left - len(self._idle)
 
     async def fetch(self, text: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The records of one statement."""

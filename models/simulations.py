@@ -19,7 +19,4 @@ class SimulatedObject(Model):
     kind: Mapped[str] = mapped_column(doc="Such as payment_intent.")
     data: Mapped[dict[str, Any]] = mapped_column(info=SENSITIVE, doc="The object as the provider would keep it.")
 
-    __table_args__ = (
-        UniqueConstraint("provider", "key"),
-        Index(None, "data", postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}),
-    )
+    __table_args__ = (UniqueConstraint("provider", "key"), Index(None, "provider", "kind"))

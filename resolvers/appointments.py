@@ -21,10 +21,11 @@ from resolvers.context import Context
 from resolvers.holds import use_hold
 from resolvers.idempotency import answers
 from resolvers.operations import SIGNED_IN, allow
-from resolvers.places import Place, When, find_place
+from resolvers.places import Place, When, find_place, is_taken
 from resolvers.prices import Price, price_of
 from resolvers.reserving import lock, reserve
 from resolvers.scheduling import free_slots, next_slots
+from resolvers.turns import turn
 from subscriptions.bookings import BookingConfirmed, BookingRequested
 from subscriptions.facts import announce
 
@@ -135,10 +136,13 @@ async def book_appointment(
     rooms = [room_id] if room_id else await _free_rooms(ctx, offer, when)
     for room in rooms[:ROOMS_TRIED]:
         place = await find_place(ctx, room, offer.row["category_id"], when, offer.length, ctx.viewer.id)
-        try:
-            return await _take(ctx, offer, place, wish)
-        except SlotTaken:
-            continue
+        async with turn(("place", place.room_id, place.starts_at)) as has_waited:
+            if has_waited and await is_taken(ctx, place, wish.hold_id):
+                continue
+            try:
+                return await _take(ctx, offer, place, wish)
+            except SlotTaken:
+                continue
     wanted = when.starts_at or datetime.combine(when.day or ctx.now().date(), when.hour or time(), UTC)
     if wanted <= ctx.now():
         raise BadUserInput(start_time="This time has passed.")

@@ -42,8 +42,11 @@ def list_services(ctx: Context, *, filter: ServiceFilter | None = None, order: S
 
 
 @allow(ANYONE)
-def get_service(ctx: Context, *, id: Key[Service] | None = None, slug: str | None = None) -> Select[Service]:
-    """One service, by its id or its slug."""
+def get_service(
+    ctx: Context, *, id: Key[Service] | None = None, slug: str | None = None, line: ServiceLine | None = None
+) -> Select[Service]:
+    """One service, by its id or its slug, of a line if one is named."""
     if (id is None) == (slug is None):
         raise BadUserInput(id="Give either the id or the slug.")
-    return select(Service).where(Service.is_active, id.names(Service) if id else Service.slug == slug)
+    found = select(Service).where(Service.is_active, id.names(Service) if id else Service.slug == slug)
+    return found.where(Service.line == line) if line is not None else found

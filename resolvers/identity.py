@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 
 from errors import AlreadyExists, BadUserInput, Conflict, InvalidCredentials
-from models.identity import Credential, CredentialKind, Role, Session, User, UserRole
+from models.identity import Credential, CredentialKind, EmailChange, Role, Session, User, UserRole
 from models.refusals import constraint
 from models.scheduling import Resource, ResourceKind
+from resolvers.account_mails import tell_of_new_phone
 from resolvers.context import Context
 from resolvers.idempotency import answers
 from resolvers.inputs.identity import ProfilePatch, RegistrationInput
@@ -53,7 +54,7 @@ async def register(ctx: Context, *, input: RegistrationInput) -> SignedIn:
         last_name=parse_text(input.last_name, "last_name", longest=LONGEST_NAME),
     )
     hashed = await hash_password(input.password)
-    with _naming_the_field():
+    with naming_the_field():
         async with ctx.writing() as db:
             user.resource = Resource(kind=ResourceKind.PERSON)
             db.add(user)
@@ -84,7 +85,7 @@ async def update_profile(ctx: Context, *, patch: ProfilePatch, password: str | N
     if patch.phone is not None and ctx.door == "graphql":
         [present] = await ctx.fetch(select(User.phone).where(User.id == ctx.viewer.id))
         if patch.phone != present["phone"]:
-            await _confirm(ctx, password, "password")
+            await confirm_password(ctx, password, "password")
     names = {"first_name": patch.first_name, "last_name": patch.last_name}
     changes = {
         **{name: parse_text(text, name, longest=LONGEST_NAME) for name, text in names.items() if text is not None},
@@ -92,12 +93,15 @@ async def update_profile(ctx: Context, *, patch: ProfilePatch, password: str | N
         "email_notifications": patch.email_notifications,
         "sms_notifications": patch.sms_notifications,
     }
-    with _naming_the_field():
+    with naming_the_field():
         async with ctx.writing() as db:
             user = await db.get_one(User, ctx.viewer.id, with_for_update=True)
+            old = user.phone
             for name, value in changes.items():
                 if value is not None:
                     setattr(user, name, value)
+            if user.phone != old:
+                await tell_of_new_phone(db, user, old)
             answers(db, user)
     return user
 
@@ -107,7 +111,7 @@ async def change_password(ctx: Context, *, current_password: str, new_password: 
     """Set a new password, which ends every other session of the viewer."""
     [person] = await ctx.fetch(select(User.email).where(User.id == ctx.viewer.id))
     require_good_password(ctx.settings, new_password, person["email"], "new_password")
-    proof = await _confirm(ctx, current_password, "current_password")
+    proof = await confirm_password(ctx, current_password, "current_password")
     hashed = await hash_password(new_password)
     async with ctx.writing() as db:
         credential = await db.scalar(_stands(proof))
@@ -115,12 +119,13 @@ async def change_password(ctx: Context, *, current_password: str, new_password: 
             raise Conflict("The password was changed meanwhile.")
         credential.secret = hashed
         user = await db.get_one(User, ctx.viewer.id)
+        await db.execute(delete(EmailChange).where(EmailChange.user_id == user.id))  # whoever knew the old one may have asked for it
         await end_sessions(db, EndReason.PASSWORD_CHANGED, Session.user_id == user.id, Session.family != ctx.viewer.session)
         answers(db, user)
     return user
 
 
-async def _confirm(ctx: Context, password: str | None, field: str) -> Proof:
+async def confirm_password(ctx: Context, password: str | None, field: str) -> Proof:
     """What the viewer's password was compared with, once they said it again; BadUserInput names the field otherwise."""
     if password is None:
         raise BadUserInput(**{field: "Enter your password to confirm this."})
@@ -152,7 +157,7 @@ def _stands(proof: Proof) -> Select[Credential]:
 
 
 @contextmanager
-def _naming_the_field() -> Iterator[None]:
+def naming_the_field() -> Iterator[None]:
     """Say which of the unique fields is taken."""
     try:
         yield

@@ -8,9 +8,17 @@ from zoneinfo import ZoneInfo
 from errors import BadUserInput
 from models.keys import Key
 from models.rooms import Room
+from models.scheduling import Hold
 from resolvers.context import Context
 
 FARTHEST_DAYS = 366
+TAKEN = """
+SELECT EXISTS (
+  SELECT FROM reservations v LEFT JOIN holds h ON h.id = v.hold_id
+  WHERE int8range(v.resource_id, v.resource_id, '[]') && int8range($1, $1, '[]') AND v.during && tstzrange($2, $3)
+    AND (h.id IS NULL OR h.expires_at > $4) AND h.id IS DISTINCT FROM $5 AND h.uuid IS DISTINCT FROM $6
+)
+"""
 PLACE = """
 SELECT r.id AS room_id, r.resource_id, r.category_id, r.location_id, l.time_zone, at.begins,
   opening_hours(l.schedule_id, (at.begins AT TIME ZONE l.time_zone)::date, l.time_zone) @> tstzrange(at.begins, at.begins + $6) AS is_open,
@@ -83,3 +91,10 @@ def _check(now: datetime, row: Any, when: When) -> None:
         raise BadUserInput(start_time="There is no such hour on that day.")
     if not row["is_open"]:
         raise BadUserInput(start_time="The location is closed then.")
+
+
+async def is_taken(ctx: Context, place: Place, own_hold: Key[Hold] | None) -> bool:
+    """Whether the room is reserved by now, so that who comes too late need not begin a transaction."""
+    own = own_hold or Key()
+    found = await ctx.database.run(TAKEN, [place.resources[0], place.starts_at, place.ends_at, ctx.now(), own.number, own.uuid])
+    return bool(found[0][0])

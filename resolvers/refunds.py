@@ -1,14 +1,16 @@
 """Giving money back: never more than came in, counted once, and looked up when an answer got lost."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from errors import ApiError, BadUserInput, Conflict, NotFound, Unavailable
+from errors import ApiError, BadUserInput, Conflict, IdempotencyKeyReused, NotFound, Unavailable
 from gateways.minor_units import from_minor, to_minor
 from gateways.stripe import Refunded
+from jobs.queue import enqueue
 from models.bookings import PaymentStatus
 from models.keys import Key
 from models.payments import PAYMENT_MOVES, REFUND_MOVES, Payment, Provider, Refund, RefundStatus
@@ -23,6 +25,8 @@ from subscriptions.bookings import BookingRefunded
 from subscriptions.facts import announce
 
 LONGEST_REASON = 500
+LOOK_AGAIN = timedelta(minutes=1)
+"""After this time a job sees to it that the refund came to its end, whatever became of the request that asked for it."""
 STATUSES = {"succeeded": RefundStatus.SUCCEEDED, "failed": RefundStatus.FAILED, "canceled": RefundStatus.FAILED}
 """Stripe's words; everything else is still on its way."""
 
@@ -72,15 +76,17 @@ async def finish_refund(ctx: Context, refund_id: int) -> None:
 
 async def _ask(db: AsyncSession, ctx: Context, payment: Payment, amount: Decimal | None, reason: str | None) -> Asked:
     """Write the refund down; a repeat under the same key finds the one that was written."""
-    asked_as = f"{ctx.call.scope} {ctx.call.key}" if ctx.call and ctx.call.key else None
-    known = await db.scalar(select(Refund).where(Refund.asked_as == asked_as, Refund.payment_id == payment.id)) if asked_as else None
-    refund = known
-    if refund is None:
-        refund = Refund(payment_id=payment.id, amount=await _refundable(db, payment, amount), reason=reason, asked_as=asked_as)
+    asked_as = f"{ctx.call.scope} {ctx.call.key} {payment.id}" if ctx.call and ctx.call.key else None
+    known = await db.scalar(select(Refund).where(Refund.asked_as == asked_as)) if asked_as else None
+    if known and amount not in (None, known.amount):
+        raise IdempotencyKeyReused
+    if known and known.status is RefundStatus.FAILED:
+        raise Conflict(known.failure_message)
+    refund = known or Refund(payment_id=payment.id, amount=await _refundable(db, payment, amount), reason=reason, asked_as=asked_as)
+    if known is None:
         db.add(refund)
         await db.flush()
-    elif refund.status is RefundStatus.FAILED:
-        raise Conflict(refund.failure_message)
+        await enqueue(db, "finish_refund", {"refund_id": refund.id}, after=LOOK_AGAIN)
     minor = to_minor(refund.amount, payment.currency)
     return Asked(refund.id, str(refund.uuid), payment.id, payment.provider_id or "", minor, is_new=known is None)
 
@@ -95,7 +101,7 @@ async def _tell(ctx: Context, asked: Asked) -> Refunded:
     try:
         return await stripe.refund(asked.intent, asked.amount, asked.name)
     except Unavailable:
-        raise  # it may have gone back; finish_refund will look
+        raise  # it may have gone back; the job looks
     except ApiError as error:
         refused = error.message
         await persistently(lambda: _refuse(ctx, asked, refused))

@@ -17,6 +17,7 @@ from models.scheduling import Location
 from resolvers.context import Context
 from resolvers.operations import ANYONE, allow
 from resolvers.places import FARTHEST_DAYS
+from resolvers.turns import shared
 
 # Opening hours less what is reserved; slots start on the half hour from opening. $6: whether priority slots are shown.
 FREE_SLOTS = """
@@ -113,23 +114,27 @@ async def free_slots(
 
 
 async def next_slots(ctx: Context, category_id: int, starts_at: datetime, length: timedelta) -> list[dict[str, object]]:
-    """The first free slots from a moment on, for whoever came too late."""
-    found: list[Slot] = []
+    """The first free slots from a moment on, for whoever came too late; looked for once for a whole crowd."""
     priority = await sees_priority(ctx)
+    found = await shared(
+        ("next slots", category_id, starts_at, length, priority), lambda: _next_slots(ctx, category_id, starts_at, length, priority)
+    )
+    return [{"room_id": each.room.id, "starts_at": _spell(each.starts_at), "ends_at": _spell(each.ends_at)} for each in found]
+
+
+async def _next_slots(ctx: Context, category_id: int, starts_at: datetime, length: timedelta, priority: bool) -> list[Slot]:
+    found: list[Slot] = []
     for offset in range(DAYS_SEARCHED):
         day = starts_at.date() + timedelta(days=offset)
         left = SUGGESTIONS - len(found)
         found += await free_slots(ctx, day, category_id, length, with_priority=priority, limit=left, not_before=starts_at)
         if len(found) >= SUGGESTIONS:
             break
-    return [
-        {
-            "room_id": each.room.id,
-            "starts_at": each.starts_at.isoformat().replace("+00:00", "Z"),
-            "ends_at": each.ends_at.isoformat().replace("+00:00", "Z"),
-        }
-        for each in found
-    ]
+    return found
+
+
+def _spell(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 async def sees_priority(ctx: Context) -> bool:

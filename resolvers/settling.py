@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import structlog
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import clock
 from errors import Conflict
 from gateways.stripe import Card
+from jobs.queue import enqueue
 from models.bookings import BOOKING_MOVES, Booking, BookingStatus, PaymentStatus
-from models.payments import PAYMENT_MOVES, Payment, PaymentPurpose
+from models.payments import PAYMENT_MOVES, Payment, PaymentPurpose, Refund
 from resolvers.cards import keep_card
 from resolvers.ledger import clearing, post, revenue
 from resolvers.moves import move
@@ -24,8 +24,6 @@ from subscriptions.bookings import BookingConfirmed, BookingPaid
 from subscriptions.facts import announce
 
 SETTLED = (PaymentStatus.CHARGED, PaymentStatus.REFUNDED)
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -108,10 +106,18 @@ async def _confirm_booking(db: AsyncSession, payment: Payment) -> None:
     if was_pending:
         await move(db, booking, BookingStatus.CONFIRMED, BOOKING_MOVES)
     elif booking.status is BookingStatus.CANCELLED:
-        log.warning("payments.cancelled_booking_was_paid", payment_id=payment.id, booking_id=booking.id)
+        await _give_back(db, payment, "The booking was cancelled before it was paid.")
     await announce(db, BookingPaid(booking))
     if was_pending:
         await announce(db, BookingConfirmed(booking))
+
+
+async def _give_back(db: AsyncSession, payment: Payment, reason: str) -> None:
+    """Have a job refund what came in too late."""
+    refund = Refund(payment_id=payment.id, amount=payment.amount, reason=reason)
+    db.add(refund)
+    await db.flush()
+    await enqueue(db, "finish_refund", {"refund_id": refund.id})
 
 
 async def tell_booking(db: AsyncSession, payment: Payment) -> Booking | None:

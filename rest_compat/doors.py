@@ -15,8 +15,6 @@ from rest_compat.endpoint import Endpoint
 from rest_compat.routes import AnyRoute, Parameters, Socket
 from rest_compat.system import System
 
-OPERATIONS = "/operations/"
-
 
 @dataclass(frozen=True)
 class Found:
@@ -53,7 +51,8 @@ class Doors:
         if scope["type"] == "websocket":
             await self._connect(WebSocket(scope, receive, send), owner, path)
             return
-        answer = self._text(scope, path) or await self._answer(Request(scope, receive), owner, path)
+        request = Request(scope, receive)
+        answer = self._text(request, path) or await self._answer(request, owner, path)
         await answer(scope, receive, send)
 
     def routes(self) -> list[Listed]:
@@ -96,7 +95,7 @@ class Doors:
         for system in systems:
             if allowed := _methods(system, path):
                 return system.lost(request, allowed)
-        return owner.lost(request, set()) if owner else _nobody(NotFound())
+        return owner.lost(request, set()) if owner else _nobody(request)
 
     async def _connect(self, websocket: WebSocket, owner: System | None, path: str) -> None:
         found = self.find([owner] if owner else list(self.systems.values()), "WS", path)
@@ -105,11 +104,12 @@ class Doors:
             return
         await found.route.run(websocket, begin_context(websocket, found.system.name), found.parameters)
 
-    def _text(self, scope: Scope, path: str) -> Response | None:
+    def _text(self, request: Request, path: str) -> Response | None:
         """The text of the operation that replaces an endpoint."""
-        if path.startswith(OPERATIONS) and path in self._texts and scope["method"] in ("GET", "HEAD"):
-            return PlainTextResponse(self._texts[path], headers={"Cache-Control": "public, max-age=3600"}, media_type="application/graphql")
-        return None
+        if path not in self._texts or request.method not in ("GET", "HEAD"):
+            return None
+        headers = {"Cache-Control": "public, max-age=3600", "X-Request-ID": begin_context(request).request_id}
+        return PlainTextResponse(self._texts[path], headers=headers, media_type="application/graphql")
 
     def _shadow(self, system: System, route: AnyRoute) -> str | None:
         example = route.path.replace("{", "").replace("}", "")
@@ -133,10 +133,11 @@ def _methods(system: System, path: str) -> set[str]:
     return found | {"HEAD"} if "GET" in found else found
 
 
-def _nobody(error: NotFound) -> Response:
+def _nobody(request: Request) -> Response:
     """The answer at the root where no system knows the path."""
-    body = {"error": {"code": error.code, "message": error.message}}
-    return Response(orjson.dumps(body), error.status, media_type="application/json")
+    ctx = begin_context(request)
+    body = {"error": {"code": NotFound.code, "message": NotFound.message, "request_id": ctx.request_id}}
+    return Response(orjson.dumps(body), NotFound.status, {"X-Request-ID": ctx.request_id}, "application/json")
 
 
 async def older_systems(scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,6 +20,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 from models.base import Model, Visible
 from models.keys import Key
 from resolvers.operations import Operation
+from schema.arguments import ARGUMENTS
 
 N = TypeVar("N")
 T = TypeVar("T", bound=type)
@@ -157,8 +158,11 @@ def _documented(table: type[Model], source: Source) -> str:
 def _register_enums(annotation: Any) -> None:
     for each in [annotation, *get_args(annotation)]:
         if inspect.isclass(each) and issubclass(each, enum.Enum):
-            if not hasattr(each, "__strawberry_definition__"):
+            known: Any = getattr(each, "__strawberry_definition__", None)
+            if known is None:
                 strawberry.enum(each, description=inspect.getdoc(each))
+            elif known.description is None:  # Strawberry found it by itself, in an input
+                known.description = inspect.getdoc(each)
         elif get_origin(each) or isinstance(each, UnionType):
             for inner in get_args(each):
                 _register_enums(inner)
@@ -245,7 +249,7 @@ def operation(operation: Operation, *, deprecation_reason: str | None = None) ->
     def resolve(**_: Any) -> None:
         raise NotImplementedError("the engine runs operations")
 
-    parameters = [each.replace(annotation=_spoken(each.annotation)) for each in operation.parameters.values()]
+    parameters = [each.replace(annotation=_described(each)) for each in operation.parameters.values()]
     resolve.__name__ = operation.name
     resolve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     resolve.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -265,6 +269,13 @@ def key_table(annotation: Any) -> type[Model] | None:
     if get_origin(annotation) is Key:
         return typing.cast(type[Model], get_args(annotation)[0])
     return next((found for each in get_args(annotation) if (found := key_table(each))), None)
+
+
+def _described(parameter: inspect.Parameter) -> Any:
+    """A parameter's type as GraphQL spells it, with what it means."""
+    if parameter.name not in ARGUMENTS:
+        raise TypeError(f"schema/arguments.py does not say what {parameter.name} means")
+    return Annotated[_spoken(parameter.annotation), strawberry.argument(description=ARGUMENTS[parameter.name])]
 
 
 def _spoken(annotation: Any) -> Any:

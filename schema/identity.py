@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, func, select
 
 from models import identity as tables
 from models.identity import Role, UserRole
-from resolvers import identity, memberships, sessions
+from resolvers import email_changes, identity, memberships, sessions
 from resolvers.inputs.values import EmailAddress, PhoneNumber
 from schema.fields import Record, column, expression, operation, related, shows
 from schema.memberships import Membership
@@ -68,6 +68,21 @@ class SignedOut:
     ended: int = strawberry.field(description="How many sessions were ended.")
 
 
+@strawberry.type(description="A new e-mail address that waits to be confirmed.")
+class EmailChangeBegun:
+    """What asking for another address answers, whether or not it can be had."""
+
+    email: EmailAddress = strawberry.field(description="Where the code was sent.")
+    expires_at: datetime = strawberry.field(description="Until when the code is good.")
+
+
+@strawberry.type(description="An e-mail address that was confirmed.")
+class EmailConfirmed:
+    """What confirming an address answers."""
+
+    email: EmailAddress = strawberry.field(description="The account's address from now on.")
+
+
 @strawberry.type
 class IdentityQueries:
     """Who is asking."""
@@ -86,6 +101,8 @@ class IdentityMutations:
     sign_out_everywhere: SignedOut = operation(sessions.sign_out_everywhere)
     update_profile: User = operation(identity.update_profile)
     change_password: User = operation(identity.change_password)
+    change_email: EmailChangeBegun = operation(email_changes.change_email)
+    confirm_email: EmailConfirmed = operation(email_changes.confirm_email)
 
 
 @strawberry.type

@@ -7,7 +7,9 @@ from schema.admin import AdminQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
+from schema.history import HistoryQueries
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
+from schema.jobs import JobMutations, JobQueries
 from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
 from schema.payments import PaymentMutations, PaymentQueries
@@ -27,6 +29,8 @@ class Query(
     LedgerQueries,
     RoomQueries,
     AdminQueries,
+    HistoryQueries,
+    JobQueries,
 ):
     """The root of reads."""
 
@@ -38,6 +42,7 @@ class Mutation(
     BookingMutations,
     PaymentMutations,
     RoomMutations,
+    JobMutations,
 ):
     """The root of writes."""
 

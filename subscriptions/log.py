@@ -140,7 +140,7 @@ async def prune(database: Database, before: datetime, *, batch: int = 5000) -> i
     total = 0
     while True:
         async with database.reading() as connection:
-            gone: int = await connection.fetchval(PRUNE, before, batch)
+            gone: int = await connection.fetchval(PRUNE, before, batch, timeout=database.longest_write)
         total += gone
         if gone < batch:
             return total

@@ -100,8 +100,8 @@ def _emptied(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    """Demo mode with small pools, whatever the environment says."""
-    return Settings(_env_file=None, database_pool=8)  # type: ignore[call-arg]
+    """Demo mode with small pools and without jobs that run by themselves, whatever the environment says."""
+    return Settings(_env_file=None, database_pool=8, run_jobs=False)  # type: ignore[call-arg]
 
 
 @pytest.fixture(scope="session")

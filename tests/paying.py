@@ -8,11 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import stripe
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from gateways.simulators.store import Store
 from gateways.simulators.stripe import StripeSimulator
-from models.bookings import Booking, BookingKind, BookingStatus
+from models.bookings import Booking, BookingKind
 from models.database import Database
 from models.event_log import EventRecord
 from models.identity import Role, User
@@ -102,4 +102,7 @@ async def posted(database: Database) -> list[Decimal]:
         return list(await db.scalars(select(Entry.amount).order_by(Entry.id)))
 
 
-CONFIRMED = BookingStatus.CONFIRMED
+async def queued(database: Database) -> list[str]:
+    """The names of the jobs that wait."""
+    async with database.sessions() as db:
+        return list(await db.scalars(text("SELECT entrypoint FROM pgqueuer ORDER BY id")))

@@ -8,8 +8,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import psutil
 
 from migrations import ROOT
@@ -59,6 +62,23 @@ class Program:
         """Send a signal, wait, and return the exit code."""
         self.process.send_signal(how)
         return self.process.wait(PATIENCE)
+
+    def ask(self, query: str, token: str = "") -> dict[str, Any]:
+        """The data of a GraphQL answer that must have no errors."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = httpx2.post(f"http://127.0.0.1:{self.port}/graphql", json={"query": query}, headers=headers, timeout=20).json()
+        assert "errors" not in answer, answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+    def book(self, days: int = 2) -> str:
+        """John of the demo world takes the last free slot of a day; returns the reference of his booking."""
+        signed_in = self.ask('mutation { signIn(email: "user@example.com", password: "password123") { accessToken } }')
+        token = signed_in["signIn"]["accessToken"]
+        day = (datetime.now(UTC) + timedelta(days=days)).date()
+        slots = self.ask(f'{{ availability(serviceId: 1, date: "{day}") {{ slots {{ startsAt }} }} }}', token)["availability"]["slots"]
+        booked = self.ask(f'mutation {{ bookAppointment(serviceId: 1, startsAt: "{slots[-1]["startsAt"]}") {{ reference }} }}', token)
+        return str(booked["bookAppointment"]["reference"])
 
     def remains(self) -> list[str]:
         """The command lines of processes that still use the data folder."""

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from models.database import Database
 from subscriptions.bus import Bus, Listener
+from tests.sql import value
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,8 @@ async def test_data_is_refused(bus: Bus) -> None:
 
 async def test_a_killed_listener_comes_back_and_everybody_looks_again(database: Database, database_url: str) -> None:
     async with Bus(database_url) as bus, bus.subscribe("news") as one, bus.subscribe("other") as two:
-        killed = await database.pool.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'atrium bus'"
+        killed = await value(
+            database, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'atrium bus'"
         )
         assert killed >= 1
         assert [await hear(one), await hear(two)] == ["", ""]

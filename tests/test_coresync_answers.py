@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
-from models.catalogue import Category, Service, SpaService
+from models.catalogue import Category, Service, ServiceLine, SpaService
 from models.database import Database
 from models.identity import User
 from models.rooms import Device, DeviceType, Scene, SceneType
@@ -25,6 +26,7 @@ PAST = (datetime.now(UTC).date() - timedelta(days=9)).isoformat()
 USER = CONTRACT.shown("auth.login")["user"]
 SERVICES = CONTRACT.shown("services.list")
 ANN = {"email": "ann@example.com", "password": "password123", "first_name": "Ann", "phone": "+15550001111"}
+ASKED: ContextVar[bool] = ContextVar("asked", default=False)
 
 
 @dataclass
@@ -154,6 +156,17 @@ async def test_the_catalogue_is_as_documented(app: App) -> None:
     whole = {**CONTRACT.shown("services.get"), "addons": SERVICES["results"][0]["addons"]}
     await app.good("services.get", path={"slug": "ai-massage-therapy"}, shape=whole)
     assert (await app.refused("services.get", 404, path={"slug": "no-such-service"}))["code"] == "NOT_FOUND"
+
+
+async def test_services_of_other_lines_are_not_coresyncs(app: App, database: Database) -> None:
+    async with database.sessions.begin() as db:
+        home = Category(line=ServiceLine.HOME, name="Facial", slug="facial")
+        db.add(home)
+        await db.flush()
+        db.add(Service(line=ServiceLine.HOME, category_id=home.id, name="Facial - Minimal", slug="facial-minimal", price=Decimal(1000)))
+    assert [each["slug"] for each in await app.good("services.categories", shape=[])] == ["mensuite"]
+    assert (await app.good("services.list", shape={}))["count"] == 1
+    await app.refused("services.get", 404, path={"slug": "facial-minimal"})
 
 
 async def test_memberships_are_as_documented(app: App) -> None:
@@ -288,3 +301,38 @@ async def test_the_replacing_operation_answers_at_graphql_with_the_same_data(app
     new = (await app.http.post("/graphql", json={"query": text, "variables": {"category": "mensuite"}})).json()
     assert new["data"]["services"]["count"] == old.json()["count"]
     assert new["data"]["services"]["results"][0]["member_price"] == old.json()["results"][0]["member_price"]
+
+
+@pytest.mark.parametrize(
+    ("id", "most", "details"),
+    [
+        ("services.categories", 1, {}),
+        ("services.list", 3, {}),
+        ("services.get", 3, {"path": {"slug": "ai-massage-therapy"}}),
+        ("bookings.availability", 3, {"params": {"date": DAY, "service_id": 1}}),
+        ("users.profile-get", 2, {}),
+        ("bookings.my-bookings", 3, {}),
+        ("iot.devices-list", 2, {}),
+    ],
+)
+async def test_an_answer_costs_few_statements_however_long_it_is(
+    app: App, monkeypatch: pytest.MonkeyPatch, id: str, most: int, details: dict[str, Any]
+) -> None:
+    """One to know who asks where a token is shown, one for the rows, one for each list in them, one for the count."""
+    await app.booked("10:00")
+    await app.booked("15:00", room_id=app.spa.rooms[1].id)
+    reads: list[Database] = []
+    reading = Database.reading
+
+    def counted(database: Database) -> Any:
+        if ASKED.get():  # what runs beside the request does not count
+            reads.append(database)
+        return reading(database)
+
+    monkeypatch.setattr(Database, "reading", counted)
+    needs = CONTRACT[id]["auth"] == "bearer"
+    asked = ASKED.set(True)
+    answer = await app.ask(id, who=app.john if needs else None, **details)
+    ASKED.reset(asked)
+    assert answer.status_code == 200
+    assert len(reads) <= most

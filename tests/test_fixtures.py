@@ -12,7 +12,7 @@ from models.database import Database
 
 @pytest.mark.parametrize("_", range(2))
 async def test_a_test_finds_no_row_of_an_earlier_one(database: Database, _: int) -> None:
-    async with database.pool.acquire() as connection:
+    async with database.reading() as connection:
         number = await connection.fetchval("INSERT INTO schedules (name, time_zone) VALUES ('Always', 'UTC') RETURNING id")
         assert number == 1
         assert await connection.fetchval("SELECT count(*) FROM schedules") == 1

@@ -10,6 +10,7 @@ from models.history import Change
 from models.identity import User
 from models.scheduling import Resource, ResourceKind
 from resolvers.context import SAY_WHO
+from tests.sql import sql, value
 
 
 async def make_user(database: Database, **columns: Any) -> int:
@@ -30,9 +31,10 @@ async def changes(database: Database, row_id: int) -> list[Change]:
 
 
 async def test_every_followed_table_has_its_trigger_and_hides_its_sensitive_columns(database: Database) -> None:
-    rows = await database.pool.fetch(
+    rows = await sql(
+        database,
         "SELECT tgrelid::regclass::text AS name, string_to_array(trim(trailing '\\000' from encode(tgargs, 'escape')), '\\000') AS hidden "
-        "FROM pg_trigger WHERE tgname = 'record_history' AND tgenabled <> 'D' AND tgtype = 29"  # after, each row, insert update delete
+        "FROM pg_trigger WHERE tgname = 'record_history' AND tgenabled <> 'D' AND tgtype = 29",  # after, each row, insert update delete
     )
     declared = {
         mapper.class_.__tablename__: sorted(column.name for column in mapper.class_.__table__.columns if column.info.get("sensitive"))
@@ -93,13 +95,13 @@ async def test_actor_and_request_are_those_of_the_transaction_and_of_no_later_on
 
 async def test_a_write_past_the_mappers_is_kept_too(database: Database) -> None:
     user = await make_user(database, email="ada@example.com")
-    await database.pool.execute("UPDATE users SET is_active = false")
+    await sql(database, "UPDATE users SET is_active = false")
     assert [change.action for change in await changes(database, user)] == ["insert", "update"]
 
 
 async def test_a_table_without_sensitive_columns_keeps_everything(database: Database) -> None:
-    await database.pool.execute("INSERT INTO schedules (name, time_zone) VALUES ('Always', 'UTC')")
-    [change] = await database.pool.fetch("SELECT * FROM history")
+    await sql(database, "INSERT INTO schedules (name, time_zone) VALUES ('Always', 'UTC')")
+    [change] = await sql(database, "SELECT * FROM history")
     assert change["after"] == {"id": change["row_id"], "name": "Always", "time_zone": "UTC"}
 
 
@@ -107,4 +109,4 @@ async def test_a_rolled_back_change_leaves_no_history(database: Database) -> Non
     async with database.sessions() as db:
         await db.execute(text("INSERT INTO schedules (name, time_zone) VALUES ('Always', 'UTC')"))
         await db.rollback()
-    assert await database.pool.fetchval("SELECT count(*) FROM history") == 0
+    assert await value(database, "SELECT count(*) FROM history") == 0

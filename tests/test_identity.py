@@ -170,7 +170,7 @@ async def test_a_lock_ends_by_itself(ctx: Context) -> None:
     for _ in range(TRIES_PER_ACCOUNT):
         with pytest.raises(InvalidCredentials):
             await sign_in(ctx, joined.user.email, "wrong")
-    async with ctx.database.pool.acquire() as connection:
+    async with ctx.database.reading() as connection:
         await connection.execute("UPDATE sign_in_failures SET locked_until = locked_until - interval '15 minutes'")
     await sign_in(ctx, joined.user.email)
 
@@ -387,7 +387,7 @@ async def test_no_secret_and_no_address_is_kept_or_logged_in_the_clear(ctx: Cont
     await call(sessions.refresh_token, ctx, key="again", refresh_token=joined.refresh_token)
     secrets = ["ann@example.com", "Annabel", "+15550003333", PASSWORD, "not the password", ctx.address, "$argon2id", joined.refresh_token]
     kept = caplog.text
-    async with ctx.database.pool.acquire() as connection:
+    async with ctx.database.reading() as connection:
         for table in (Change.__tablename__, "limit_counters", "sign_in_failures", "idempotency_keys", "event_log", "sessions"):
             kept += str([dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")])  # noqa: S608 - names of ours
     assert [each for each in secrets if each in kept] == []

@@ -20,6 +20,7 @@ from models.database import Database
 from resolvers.context import Context
 from settings import Settings
 from tests.people import nobody
+from tests.sql import sql, value
 
 SOON = timedelta(milliseconds=50)
 
@@ -68,7 +69,7 @@ async def put(database: Database, *numbers: int, name: str = "note", **about: An
 
 
 async def left(database: Database) -> dict[str, int]:
-    rows = await database.pool.fetch("SELECT status::text, count(*) AS count FROM pgqueuer GROUP BY 1")
+    rows = await sql(database, "SELECT status::text, count(*) AS count FROM pgqueuer GROUP BY 1")
     return {row["status"]: row["count"] for row in rows}
 
 
@@ -152,9 +153,9 @@ async def test_a_job_that_fails_for_good_is_kept_shown_and_can_run_again(databas
         [failed] = await failed_jobs(database)
         assert (failed.name, failed.payload, failed.tries) == ("note", {"number": 7}, 3)
         assert failed.error == "Unavailable: Try 3 fails."  # and nothing of the lines below, which may hold personal data
-        assert await failed_jobs(database, before=failed.id) == []
+        assert await failed_jobs(database, before=failed.number) == []
         async with database.sessions.begin() as db:
-            assert await requeue(db, [failed.id, failed.id + 1]) == [failed.id]
+            assert await requeue(db, [failed.number, failed.number + 1]) == [failed.number]
         await diary.has(4)
     assert await failed_jobs(database) == []
     assert await left(database) == {}
@@ -167,8 +168,8 @@ async def test_a_failed_job_can_be_dropped(database: Database, worker: Callable[
         await diary.has(1)
     [failed] = await failed_jobs(database)
     async with database.sessions.begin() as db:
-        assert await drop(db, [failed.id]) == [failed.id]
-        assert await drop(db, [failed.id]) == []
+        assert await drop(db, [failed.number]) == [failed.number]
+        assert await drop(db, [failed.number]) == []
     assert await left(database) == {}
 
 
@@ -245,7 +246,7 @@ async def test_a_worker_survives_the_loss_of_its_connections(database: Database,
         await put(database, 1)
         await diary.has(1)
         killed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'atrium jobs'"
-        assert await database.pool.fetchval(killed) >= 1
+        assert await value(database, killed) >= 1
         await put(database, 2)
         await diary.has(2, 15)
 

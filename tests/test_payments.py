@@ -20,8 +20,9 @@ from models.ledger import LedgerTransaction
 from models.payments import Payment, PaymentPurpose, Provider, SavedCard
 from models.simulations import SimulatedObject
 from resolvers.context import Context
+from resolvers.refunds import finish_refund
 from settings import Settings
-from tests.paying import announced, begin, booking_now, by, confirm, count, events, hook, make_booking, posted, simulator, stored
+from tests.paying import announced, begin, booking_now, by, confirm, count, events, hook, make_booking, posted, queued, simulator, stored
 from tests.worlds import make_person
 
 
@@ -235,7 +236,7 @@ async def test_a_cancelled_booking_is_not_charged(world: Context, database: Data
     assert (await world.gateways.stripe.get_intent(intent)).status == "requires_payment_method"
 
 
-async def test_money_for_a_booking_that_was_cancelled_meanwhile_is_counted_but_confirms_nothing(
+async def test_money_for_a_booking_that_was_cancelled_meanwhile_goes_back(
     world: Context, database: Database, ann: User, booking: Booking
 ) -> None:
     intent = (await begin(by(world, ann), booking)).payment_intent_id
@@ -244,8 +245,13 @@ async def test_money_for_a_booking_that_was_cancelled_meanwhile_is_counted_but_c
     await hook(world, **(await simulator(world).pay(intent, hold=True))["webhook"])
     now = await booking_now(database, booking)
     assert (now.status, now.payment_status) == (BookingStatus.CANCELLED, PaymentStatus.CHARGED)
-    assert await announced(database) == ["booking.paid"]
-    assert sorted(await posted(database)) == [Decimal("-200.00"), Decimal("200.00")]
+    assert await queued(database) == ["finish_refund"]
+    await finish_refund(world, refund_id=1)
+    now = await booking_now(database, booking)
+    assert (now.status, now.payment_status) == (BookingStatus.CANCELLED, PaymentStatus.REFUNDED)
+    assert await announced(database) == ["booking.paid", "booking.refunded"]
+    assert sum(await posted(database)) == 0
+    assert [each.amount for each in await world.gateways.stripe.list_refunds(intent)] == [20000]
 
 
 @pytest.mark.parametrize("intent", ["pi_unknown", "", "pi_\x00", "pi_" + "x" * 5000, "pi_../customers", "🦄"])

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
 
-from migrations import ROOT
+from migrations import ROOT, run_apart
+from postgres import socket_folder
 from settings import DEMO_SECRETS
 from tests.program import running
 
@@ -160,8 +162,34 @@ def test_dev_restarts_after_a_change_while_postgresql_stays(data: Path) -> None:
         assert program.leaves_nothing()
 
 
+def test_a_worker_runs_what_a_server_leaves_to_it(data: Path) -> None:
+    url = f"postgresql://atrium@/atrium?host={socket_folder(data / 'postgres')}"
+
+    async def mails_sent() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            return int(await connection.fetchval("SELECT count(*) FROM outbox_messages WHERE sent_at IS NOT NULL AND cause IS NOT NULL"))
+        finally:
+            await connection.close()
+
+    with running(data, "serve", environment={"RUN_JOBS": "false"}) as server:
+        server.wait_for(READY)
+        server.book()
+        before = run_apart(mails_sent)
+        with running(data, "worker") as worker:
+            worker.wait_for("Jobs are run as they come")
+            deadline = time.monotonic() + 20
+            while run_apart(mails_sent) == before:
+                assert time.monotonic() < deadline, worker.words
+                time.sleep(0.1)
+            assert server.end() == 0
+            assert worker.remains()
+            assert worker.end() == 0
+            assert worker.leaves_nothing()
+
+
 def test_help_names_each_command_with_its_purpose(data: Path) -> None:
     with running(data, "--help") as program:
         assert program.process.wait(20) == 0
-        for command in ("serve", "dev", "migrate", "demo", "routes", "schema", "doctor"):
+        for command in ("serve", "dev", "migrate", "worker", "demo", "routes", "schema", "doctor"):
             assert any(line.strip("│ ").startswith(f"{command} ") for line in program.words.splitlines())

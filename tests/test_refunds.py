@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from errors import BadUserInput, Conflict, Forbidden, NotFound, Unavailable
+from errors import BadUserInput, Conflict, Forbidden, IdempotencyKeyReused, NotFound, Unavailable
 from gateways.all import open_gateways
 from gateways.stripe import Wire, lost
 from models.bookings import Booking, PaymentStatus
@@ -22,7 +22,22 @@ from resolvers.ledger import balance, clearing
 from resolvers.operations import perform
 from resolvers.refunds import finish_refund, refund_payment
 from settings import Settings
-from tests.paying import announced, begin, booking_now, by, confirm, count, events, hook, make_booking, posted, signed, simulator, stored
+from tests.paying import (
+    announced,
+    begin,
+    booking_now,
+    by,
+    confirm,
+    count,
+    events,
+    hook,
+    make_booking,
+    posted,
+    queued,
+    signed,
+    simulator,
+    stored,
+)
 from tests.worlds import make_person
 
 
@@ -201,9 +216,12 @@ async def test_an_answer_that_got_lost_is_looked_up(
     async with database.sessions() as db:
         [waiting] = await db.scalars(select(Refund))
     assert waiting.status is RefundStatus.PENDING
+    assert await queued(database) == ["finish_refund"]
     with pytest.raises(BadUserInput):  # what is on its way counts as gone
         await refund(finance, paid, "150.01")
     if key:
+        with pytest.raises(IdempotencyKeyReused):
+            await refund(finance, paid, "60.00", key=key)
         await refund(finance, paid, "50.00", key=key)
     else:
         await finish_refund(finance, waiting.id)

@@ -109,7 +109,10 @@ async def test_a_port_means_its_system(app: Starlette) -> None:
 
 
 async def test_what_no_system_knows_is_404_at_the_root_too(app: Starlette) -> None:
-    assert (await answer(app, "GET", "/nothing"))["error"]["code"] == "NOT_FOUND"
+    async with client_of(app) as client:
+        lost = await client.get("/nothing")
+    assert (lost.status_code, lost.json()["error"]["code"]) == (404, "NOT_FOUND")
+    assert lost.json()["error"]["request_id"] == lost.headers["x-request-id"]
 
 
 async def test_a_method_that_no_system_has_is_405_in_the_words_of_the_first_that_knows_the_path(app: Starlette) -> None:

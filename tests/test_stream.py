@@ -12,6 +12,7 @@ from models.database import Database
 from subscriptions.bus import Bus
 from subscriptions.log import Cursor, Record, horizon, prune, read
 from subscriptions.stream import QUEUE, EventStream
+from tests.sql import sql
 from tests.test_event_log import ring, say
 
 
@@ -83,7 +84,7 @@ async def test_a_killed_listening_connection_loses_nothing(database: Database) -
     async with process(database) as writer, process(database) as reader, aclosing(reader.follow(["bells"])) as events:
         for number in range(10):
             if number == 4:
-                await database.pool.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'atrium bus'")
+                await sql(database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'atrium bus'")
             await say(database, ring(number))
             writer.wake()
         assert await take(events, 10) == list(range(10))

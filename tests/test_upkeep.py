@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select, text
@@ -12,9 +13,10 @@ from jobs import upkeep
 from models.base import Model
 from models.database import Database
 from models.idempotency import IdempotencyKey
-from models.identity import Role
+from models.identity import Role, Session, SignInFailure
 from models.keys import Key
 from models.limits import LimitCounter
+from models.notifications import Channel, OutboxMessage
 from models.scheduling import Hold, Reservation
 from resolvers import holds
 from resolvers.context import Context, Viewer
@@ -22,6 +24,7 @@ from resolvers.operations import perform
 from settings import Settings
 from subscriptions.log import horizon, read
 from tests.people import nobody
+from tests.sql import sql
 from tests.test_event_log import age, read_all, ring, say
 from tests.worlds import make_person, make_spa, soon
 
@@ -92,11 +95,44 @@ async def test_events_are_kept_for_the_days_that_are_promised(ctx: Context, data
 
 
 async def test_finished_jobs_are_forgotten_and_failed_ones_are_not(ctx: Context, database: Database) -> None:
-    await database.pool.execute("INSERT INTO pgqueuer (id, priority, status, entrypoint) VALUES (1, 0, 'failed', 'x');")
-    await database.pool.execute(
+    await sql(database, "INSERT INTO pgqueuer (id, priority, status, entrypoint) VALUES (1, 0, 'failed', 'x');")
+    await sql(
+        database,
         "INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created) VALUES"
         " (1, 'failed', 0, 'x', now() - interval '40 days'), (2, 'successful', 0, 'x', now() - interval '40 days'),"
-        " (3, 'successful', 0, 'x', now() - interval '2 days')"
+        " (3, 'successful', 0, 'x', now() - interval '2 days')",
     )
     await upkeep.forget_finished_jobs(ctx)
-    assert [row["job_id"] for row in await database.pool.fetch("SELECT job_id FROM pgqueuer_log ORDER BY 1")] == [1, 3]
+    assert [row["job_id"] for row in await sql(database, "SELECT job_id FROM pgqueuer_log ORDER BY 1")] == [1, 3]
+
+
+async def test_sessions_go_a_day_after_their_end(ctx: Context, database: Database) -> None:
+    person, now = await make_person(database), datetime.now(UTC)
+    ends = {"old": (-25, None), "expired": (-23, None), "signed out": (100, -25), "just signed out": (100, -1), "open": (100, None)}
+    async with database.sessions.begin() as db:
+        for door, (expires, ended) in ends.items():
+            times = {"expires_at": now + timedelta(hours=expires), "ended_at": ended and now + timedelta(hours=ended)}
+            db.add(Session(family=uuid4(), refresh_jti=uuid4(), user_id=person.id, door=door, **times))
+    await upkeep.forget_sessions(ctx)
+    async with database.sessions() as db:
+        assert set(await db.scalars(select(Session.door))) == {"expired", "just signed out", "open"}
+
+
+async def test_failed_sign_ins_are_kept_while_they_count_or_lock(ctx: Context, database: Database) -> None:
+    past, later = datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC) + timedelta(minutes=1)
+    async with database.sessions.begin() as db:
+        for subject, window, lock in (("over", past, None), ("unlocked", past, past), ("locked", past, later), ("counting", later, None)):
+            db.add(SignInFailure(subject=subject, failures=3, window_ends_at=window, locked_until=lock))
+    await upkeep.forget_sign_in_failures(ctx)
+    async with database.sessions() as db:
+        assert set(await db.scalars(select(SignInFailure.subject))) == {"locked", "counting"}
+
+
+async def test_sent_messages_go_after_the_set_days_and_unsent_ones_stay(ctx: Context, database: Database) -> None:
+    old = datetime.now(UTC) - timedelta(days=ctx.settings.outbox_days, minutes=1)
+    async with database.sessions.begin() as db:
+        for to, sent in (("old", old), ("new", datetime.now(UTC)), ("unsent", None)):
+            db.add(OutboxMessage(channel=Channel.EMAIL, to=to, body="", created_at=old, sent_at=sent))
+    await upkeep.forget_sent_messages(ctx)
+    async with database.sessions() as db:
+        assert set(await db.scalars(select(OutboxMessage.to))) == {"new", "unsent"}

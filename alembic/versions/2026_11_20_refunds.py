@@ -44,9 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_simulated_objects")),
         sa.UniqueConstraint("provider", "key", name=op.f("uq_simulated_objects_provider_key")),
     )
-    op.create_index(
-        op.f("ix_simulated_objects_data"), "simulated_objects", ["data"], postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}
-    )
+    op.create_index(op.f("ix_simulated_objects_provider_kind"), "simulated_objects", ["provider", "kind"])
 
 
 def downgrade() -> None:

@@ -1,6 +1,7 @@
 """Stripe for demo mode and tests: an ASGI app that speaks Stripe's HTTP API, and sends Stripe's signed webhooks."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from urllib.parse import urlencode
 import httpx2
 import stripe
 import structlog
-from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,7 +21,6 @@ from gateways.simulators import stripe_wallets as wallets
 from gateways.simulators.store import Store, Thing
 from gateways.simulators.stripe_wire import Declined, StripeRefuses, Till, decline_error, new_id, read_form, shown
 from models.database import Database
-from models.simulations import SimulatedObject
 
 log = structlog.get_logger()
 
@@ -82,21 +81,18 @@ class StripeSimulator:
         self._webhook_secret = webhook_secret
         self._deliver = deliver
         self._sending: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
         routes = [Route(each.path, self._door(each), methods=[each.method]) for each in ENDPOINTS]
         self.app = Starlette(routes=routes, exception_handlers={404: _unknown_url, 405: _unknown_url})
 
     async def __aenter__(self) -> Self:
         """Send what an earlier run of the server could not."""
-        waiting = select(SimulatedObject.data).where(
-            SimulatedObject.provider == "stripe", SimulatedObject.data.contains({"object": "event", "_to_send": True})
-        )
         async with self._database.sessions() as db:
-            self._send(list(await db.scalars(waiting.order_by(SimulatedObject.id))))
+            self._send(await Store(db, "stripe").find("event", _to_send=True))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._sending:
-            task.cancel()
+        self._closing.set()  # what is being delivered ends in order; what waits for its next try is sent by the next run
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     def transport(self) -> httpx2.ASGITransport:
@@ -175,16 +171,22 @@ class StripeSimulator:
 
     async def _send_until_taken(self, event: Thing, deliver: Deliver) -> None:
         pause = FIRST_PAUSE
-        while True:
-            try:
-                await deliver(*self.sign(event))
-                break
-            except Exception as error:  # whatever the door answers but success, Stripe comes again
-                log.warning("stripe.simulator.webhook_comes_again", event_id=event["id"], error=repr(error))
-            await asyncio.sleep(pause)
+        while not await self._is_taken(event, deliver):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
+            if self._closing.is_set():
+                return
             pause = min(pause * 2, LONGEST_PAUSE)
         async with self._database.sessions.begin() as db:
             await Till(Store(db, "stripe"), {}).keep(event | {"_to_send": False, "pending_webhooks": 0})
+
+    async def _is_taken(self, event: Thing, deliver: Deliver) -> bool:
+        try:
+            await deliver(*self.sign(event))
+        except Exception as error:  # whatever the door answers but success, Stripe comes again
+            log.warning("stripe.simulator.webhook_comes_again", event_id=event["id"], error=repr(error))
+            return False
+        return True
 
     def _check_key(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
