@@ -20,7 +20,6 @@ from engine.plan import TYPE_NAME
 from engine.read import Reading
 from engine.shapes import Shapes
 from engine.watching import Watcher
-from errors import ApiError
 from resolvers.context import Context
 from resolvers.operations import perform
 from schema.fields import PAGE_NAMES, OperationField
@@ -99,7 +98,7 @@ def _root(shapes: Shapes, field: OperationField) -> Resolver:
 
     async def _shown(info: GraphQLResolveInfo[Context], value: Any) -> Any:
         """What a write has done already, in the run that this one continues."""
-        if isinstance(value, ApiError):
+        if isinstance(value, Exception):
             raise value
         return await Reading(shapes, info).answer(value)
 

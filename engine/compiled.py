@@ -160,19 +160,21 @@ class Compiled:
     async def _single(self, root: Root, ctx: Context, variables: Mapping[str, Any]) -> Answer:
         try:
             value, page, arguments = await root.value(ctx, variables)
-        except ApiError as refusal:
-            return self._refused(root, refusal)
+        except Unusual:
+            raise
+        except Exception as failure:  # masked and logged where answers are spelled
+            return self._refused(root, failure)
         try:
             return self._answer({root.key: await root.show(ctx, value, page, arguments)})
-        except ApiError as refusal:
-            return self._refused(root, refusal)
         except Unusual as unusual:
             raise self._begun(unusual, {} if root.operation.is_select else {root.key: value}) from unusual
+        except Exception as failure:  # as above
+            return self._refused(root, failure)
 
     async def _read(self, root: Root, ctx: Context, variables: Mapping[str, Any]) -> Any:
         try:
             return await root.show(ctx, *await root.value(ctx, variables))
-        except ApiError as refusal:
+        except Exception as refusal:
             raise Unusual from refusal  # several fields may fail at once: the reference executor tells in which order
 
     async def _serially(self, ctx: Context, variables: Mapping[str, Any]) -> Answer:
@@ -183,11 +185,11 @@ class Compiled:
                 value, page, arguments = await root.value(ctx, variables)
                 done[root.key] = value
                 data[root.key] = await root.show(ctx, value, page, arguments)
-            except ApiError as refusal:
-                done.setdefault(root.key, refusal)
-                raise self._begun(Unusual(), done) from refusal
             except Unusual as unusual:
                 raise self._begun(unusual, done) from unusual
+            except Exception as failure:
+                done.setdefault(root.key, failure)
+                raise self._begun(Unusual(), done) from failure
         return self._answer(data)
 
     @staticmethod
@@ -198,8 +200,8 @@ class Compiled:
     def _answer(self, data: dict[str, Any]) -> Answer:
         return Answer({**dict(self.type_names), **data} if self.type_names else data)
 
-    def _refused(self, root: Root, refusal: ApiError) -> Answer:
-        error = GraphQLError(refusal.message, root.nodes, path=[root.key], original_error=refusal)
+    def _refused(self, root: Root, failure: Exception) -> Answer:
+        error = GraphQLError(str(failure), root.nodes, path=[root.key], original_error=failure)
         return Answer(None if is_non_null_type(root.type) else {**dict(self.type_names), root.key: None}, [error])
 
 

@@ -25,6 +25,7 @@ class Leaf:
     key: str
     at: int
     type_name: str
+    is_list: bool
     may_lack: bool
     """Whether a null would break the promise of a non-null field."""
 
@@ -46,6 +47,7 @@ class Call:
     needs: tuple[tuple[str, int], ...]
     takes_context: bool
     type_name: str
+    is_list: bool
     is_required: bool
 
 
@@ -175,7 +177,7 @@ class Planner:
         if isinstance(source, Computed):
             needs = tuple((name, plan.index(self._attribute(plan, tuple(name.split(".")), entity, at))) for name in source.needs)
             takes = len(inspect.signature(source.function).parameters) > 1
-            return Call(key, source.function, needs, takes, asked.target, is_non_null_type(asked.type))
+            return Call(key, source.function, needs, takes, asked.target, asked.is_list, is_non_null_type(asked.type))
         if asked.is_list:
             return self._many(plan, source, asked, key, nodes, entity, at)
         joined, path = self._join(plan, source.path, entity, at)
@@ -185,7 +187,7 @@ class Planner:
 
     def _leaf(self, plan: Plan, key: str, asked: FieldShape, element: Any, *, may_lack: bool) -> Leaf:
         as_text = self.spells_money and asked.target == "Money" and _is_money(element)
-        return Leaf(key, plan.index(element, as_text=as_text), "String" if as_text else asked.target, may_lack)
+        return Leaf(key, plan.index(element, as_text=as_text), "String" if as_text else asked.target, asked.is_list, may_lack)
 
     def _expression(self, source: Expression, entity: Any) -> ColumnElement[Any]:
         if len(inspect.signature(source.function).parameters) == 1:

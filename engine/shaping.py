@@ -62,7 +62,7 @@ class Writer:
         match piece:
             case Leaf():
                 value = f"r[{piece.at}]"
-                return self._spelled(f"must({value})" if piece.may_lack else value, piece.type_name)
+                return self._spelled(f"must({value})" if piece.may_lack else value, piece)
             case Global():
                 prefix = self._named("prefix", f"{type_name}:".encode())
                 return f'base64({prefix} + b"%d" % r[{piece.at}]).decode()'
@@ -87,12 +87,14 @@ class Writer:
         needs = "{" + ", ".join(f"{name!r}: r[{at}]" for name, at in piece.needs) + "}"
         function = self._named("call", piece.function)
         called = f"run_call({function}, {needs}{', ctx' if piece.takes_context else ''})"
-        return self._spelled(f"must({called})" if piece.is_required else called, piece.type_name)
+        return self._spelled(f"must({called})" if piece.is_required else called, piece)
 
-    def _spelled(self, value: str, type_name: str) -> str:
-        speller = self._spellers.get(type_name)
+    def _spelled(self, value: str, piece: Leaf | Call) -> str:
+        speller = self._spellers.get(piece.type_name)
         if speller is None:
             return value
+        if piece.is_list:
+            return f"{self._named('spell', _each(speller))}({value})"
         name = self._named("spell", speller)
         if isinstance(speller, dict):
             return f"{name}[{value}]"
@@ -102,6 +104,11 @@ class Writer:
         name = f"{kind}_{len(self._names)}"
         self._names[name] = value
         return name
+
+
+def _each(speller: Callable[[Any], Any] | dict[Any, str | None]) -> Callable[[Any], Any]:
+    spell = speller.__getitem__ if isinstance(speller, dict) else speller
+    return lambda found: None if found is None else [spell(each) for each in found]
 
 
 def must(value: Any) -> Any:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, Date, DateTime, Numeric, Select, Text, Time, Uuid
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Date, DateTime, Numeric, Select, Text, Time, Uuid
 
 from models.database import DIALECT
 from models.keys import Key
@@ -97,7 +97,10 @@ class SymbolicContext(Context):
     """A context whose viewer and moment stand for those of later requests."""
 
     def now(self) -> datetime:
-        return Symbol(NOW, DateTime(timezone=True))  # type: ignore[return-value]
+        return self.moment()  # type: ignore[return-value]
+
+    def moment(self) -> ColumnElement[datetime]:
+        return Symbol(NOW, DateTime(timezone=True))
 
 
 def symbolic_context(ctx: Context) -> Context:

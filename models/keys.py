@@ -64,7 +64,7 @@ class Key(Generic[M]):
         """The row's number, as a value or a sub-select, for comparing with a foreign key."""
         if self.uuid is not None:
             return select(table.id).where(self.names(table)).scalar_subquery()
-        return literal(self.number, BigInteger)
+        return self.number if isinstance(self.number, ColumnElement) else literal(self.number, BigInteger)
 
     def __repr__(self) -> str:
         return f"Key({self.number or self.uuid})"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Executable, text
+from sqlalchemy import ColumnElement, DateTime, Executable, literal, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,6 +75,10 @@ class Context:
     def now(self) -> datetime:
         """The business clock's moment."""
         return clock.now()
+
+    def moment(self) -> ColumnElement[datetime]:
+        """The same, where SQL computes with it."""
+        return literal(self.now(), DateTime(timezone=True))
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:

@@ -134,11 +134,11 @@ async def test_only_what_is_asked_for_is_read_and_events_without_rows_cost_no_st
 ) -> None:
     ann = await people()
     asked: list[str] = []
-    fetch = runtime.database.fetch
+    run = runtime.database.run
 
-    async def counted(statement: Any) -> Any:
-        asked.append(str(statement))
-        return await fetch(statement)
+    async def counted(text: str, arguments: list[Any]) -> Any:
+        asked.append(text)
+        return await run(text, arguments)
 
     async with talking(server, ann.access_token) as talk:
         await talk.ask("subscription { bookingEvents { kind } }", "bare")
@@ -146,7 +146,7 @@ async def test_only_what_is_asked_for_is_read_and_events_without_rows_cost_no_st
         await asyncio.sleep(0.1)
         made = await book(client, ann, spa)
         assert {(await talk.hear())["id"] for _ in range(2)} == {"bare", "full"}
-        monkeypatch.setattr(runtime.database, "fetch", counted)
+        monkeypatch.setattr(runtime.database, "run", counted)
         async with runtime.database.sessions.begin() as db:
             await announce(db, bookings.BookingConfirmed(await db.get_one(Booking, made["number"])))
         runtime.stream.wake()
