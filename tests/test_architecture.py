@@ -3,8 +3,6 @@
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -17,23 +15,7 @@ from models.base import Model
 from resolvers.operations import Operation
 from schema.fields import OperationField
 from schema.root import Mutation, OlderMutation, Query, Subscription, build_schema
-
-GROUND = {"errors", "settings", "clock"}
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "clock": set(),
-    "settings": set(),
-    "models": GROUND,
-    "subscriptions": {"models"} | GROUND,
-    "gateways": {"models"} | GROUND,
-    "jobs.queue": {"models"} | GROUND,
-    "resolvers": {"models", "subscriptions", "gateways", "jobs.queue"} | GROUND,
-    "jobs": {"resolvers", "models", "subscriptions"} | GROUND,
-    "schema": {"resolvers", "models"} | GROUND,
-    "engine": {"schema", "resolvers", "models", "subscriptions", "gateways"} | GROUND,
-    "rest_compat": {"engine", "schema", "resolvers", "models", "subscriptions"} | GROUND,
-}
-"""What each layer may import beside itself; whatever is not named here (main.py and its side) may import everything."""
+from tests.test_layers import imported
 
 SOURCES = sorted(
     path
@@ -46,44 +28,10 @@ WITHOUT_SCHEMA = {"handle_stripe_webhook", "get_followed_room"}
 """Operations of doors that speak no GraphQL: webhooks of providers, and WebSockets of older systems."""
 
 
-def layer_of(module: str) -> str | None:
-    """The layer that a module belongs to, if the table above speaks of it."""
-    return next((layer for layer in sorted(MAY_IMPORT, key=len, reverse=True) if module == layer or module.startswith(f"{layer}.")), None)
-
-
-def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """Every module that a file imports, wherever it does so."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, each.name) for each in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            yield from ((node.lineno, f"{node.module}.{each.name}") for each in node.names)
-
-
-def is_ours(module: str) -> bool:
-    top = module.partition(".")[0]
-    return (ROOT / f"{top}.py").exists() or (ROOT / top / "__init__.py").exists()
-
-
-def test_imports_point_one_way() -> None:
-    wrong = []
-    for path in SOURCES:
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        layer = layer_of(module)
-        if layer is None:
-            continue
-        for line, name in imported(path):
-            target = layer_of(name) or name
-            if is_ours(name) and target != layer and target not in MAY_IMPORT[layer]:
-                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
-    assert wrong == []
-
-
 def test_resolvers_know_of_subscriptions_only_facts() -> None:
-    """What is announced, and topics to follow; never how the log is read or carried."""
+    """What is announced, and in which form; never how it is carried."""
+    used = {(path.name, name) for path in (ROOT / "resolvers").rglob("*.py") for name in imported(path)}
     carried = {"subscriptions.bus", "subscriptions.stream"}
-    used = {(path.name, name.rpartition(".")[0]) for path in (ROOT / "resolvers").rglob("*.py") for _, name in imported(path)}
     assert [each for each in sorted(used) if each[1] in carried] == []
 
 
