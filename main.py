@@ -116,7 +116,7 @@ def serve() -> None:
         served = older_doors(settings).routes()
         this.detail = f"{len(served)} routes of older systems"
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         demo_loaded(settings, url)
         app = create_app(settings, url)
 
@@ -139,7 +139,7 @@ def worker() -> None:
     """Run background jobs in a process of their own, beside any number of servers with RUN_JOBS=false."""
     settings = read_settings()
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         asyncio.run(work(settings, url))
     console.print("Everything has stopped.")
 
@@ -147,8 +147,9 @@ def worker() -> None:
 @commands.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    with running_database(read_settings()) as url:
-        migrated(url)
+    settings = read_settings()
+    with running_database(settings) as url:
+        migrated(settings, url)
 
 
 @commands.command()
@@ -158,7 +159,7 @@ def demo() -> None:
     if not settings.is_demo:
         raise CannotStart("The demo world belongs to demo mode; this is production.")
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         demo_loaded(settings, url)
 
 
