@@ -121,7 +121,7 @@ def serve() -> None:
         served = older_doors(settings).routes()
         this.detail = f"{len(served)} routes of older systems"
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         demo_loaded(settings, url)
         app = create_app(settings, url)
 
@@ -145,7 +145,7 @@ def worker() -> None:
     settings = read_settings()
     logs.configure(settings)
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         asyncio.run(work(settings, url))
     console.print("Everything has stopped.")
 
@@ -153,8 +153,9 @@ def worker() -> None:
 @commands.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    with running_database(read_settings()) as url:
-        migrated(url)
+    settings = read_settings()
+    with running_database(settings) as url:
+        migrated(settings, url)
 
 
 @commands.command()
@@ -164,7 +165,7 @@ def demo() -> None:
     if not settings.is_demo:
         raise CannotStart("The demo world belongs to demo mode; this is production.")
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         demo_loaded(settings, url)
 
 
