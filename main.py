@@ -9,10 +9,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, WebSocketRoute
 
 import diagnosis
 import dotenv_example
+import logs
 import reload
 from background import alongside
 from demo.clock import follow_clock
@@ -37,6 +39,7 @@ from settings import Settings
 from startup import CannotStart, console, demo_loaded, migrated, read_settings, running_database, step
 from web.health import health_routes
 from web.pages import page_routes
+from web.requests import Requests
 
 commands = typer.Typer(
     help="Atrium: one GraphQL API for a wellness and home-services business, with every older client still working.",
@@ -67,7 +70,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
     graphql_routes = [Route("/graphql", graphql, methods=["GET", "POST"]), WebSocketRoute("/graphql", graphql_socket)]
-    app = Starlette(routes=[*graphql_routes, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)], lifespan=lifespan)
+    routes = [*graphql_routes, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)]
+    app = Starlette(routes=routes, middleware=[Middleware(Requests)], lifespan=lifespan)
     app.state.settings = settings
     return app
 
@@ -110,13 +114,14 @@ def serve() -> None:
     """Start everything that is missing, and serve on PORT and CRM_PORT."""
     with step("Environment") as this:
         settings = read_settings()
+        logs.configure(settings)
         this.detail = f"Python {sys.version.split()[0]}, {settings.mode} mode"
         listeners = [bind(settings.host, settings.port, "PORT"), bind(settings.host, settings.crm_port, "CRM_PORT")]
     with step("Documents") as this:
         served = older_doors(settings).routes()
         this.detail = f"{len(served)} routes of older systems"
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         demo_loaded(settings, url)
         app = create_app(settings, url)
 
@@ -138,8 +143,9 @@ def dev() -> None:
 def worker() -> None:
     """Run background jobs in a process of their own, beside any number of servers with RUN_JOBS=false."""
     settings = read_settings()
+    logs.configure(settings)
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         asyncio.run(work(settings, url))
     console.print("Everything has stopped.")
 
@@ -147,8 +153,9 @@ def worker() -> None:
 @commands.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    with running_database(read_settings()) as url:
-        migrated(url)
+    settings = read_settings()
+    with running_database(settings) as url:
+        migrated(settings, url)
 
 
 @commands.command()
@@ -158,7 +165,7 @@ def demo() -> None:
     if not settings.is_demo:
         raise CannotStart("The demo world belongs to demo mode; this is production.")
     with running_database(settings) as url:
-        migrated(url)
+        migrated(settings, url)
         demo_loaded(settings, url)
 
 

@@ -7,6 +7,22 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """From where on something is worth a line."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class Mode(StrEnum):
     """How the server behaves when a key or a service is not configured."""
 
@@ -98,6 +114,10 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
 
+    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error; info has a line for each request.")
+    log_format: LogFormat | None = Field(None, description="text or json; when empty, text in demo mode and json in production.")
+    metrics_token: SecretStr | None = Field(None, description="Opens /metrics from elsewhere; without it only staff and this machine may.")
+
     outbox_days: int = Field(30, ge=1, description="Days for which sent messages are kept.")
     event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
 
@@ -152,6 +172,11 @@ class Settings(BaseSettings):
             if not self.smtp_host:
                 raise ValueError("production needs a mail server; set SMTP_HOST")
         return self
+
+    @property
+    def log_lines(self) -> LogFormat:
+        """How log lines are written in this process."""
+        return self.log_format or (LogFormat.TEXT if self.is_demo else LogFormat.JSON)
 
     @property
     def is_demo(self) -> bool:

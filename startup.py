@@ -16,6 +16,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from demo.load import load
+from errors import ApiError
 from migrations import ROOT, migrate, run_apart
 from postgres import EmbeddedPostgres, PostgresFailed
 from settings import Settings
@@ -144,20 +145,32 @@ def server_version(url: str) -> str:
     return version
 
 
-def migrated(url: str) -> None:
+BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, ApiError, OSError)
+"""What a database that fails while it is prepared raises."""
+
+
+@contextmanager
+def _failing_clearly(settings: Settings, what: str) -> Iterator[None]:
+    """Say in one sentence what failed; a full disk shows itself in many ways, so it is asked after."""
+    try:
+        yield
+    except BROKEN as error:
+        if not settings.database_url:
+            refuse_full_disk(data_dir(settings))
+        raise CannotStart(f"{what}: {(str(error).splitlines() or [type(error).__name__])[0].rstrip('.')}.") from error
+
+
+def migrated(settings: Settings, url: str) -> None:
     """Bring the database to the newest schema."""
-    with step("Migrations") as this:
-        try:
-            this.detail = "applied" if migrate(url) else "up to date"
-        except (asyncpg.PostgresError, DBAPIError, OSError) as error:
-            raise CannotStart(f"The migrations failed: {str(error).splitlines()[0]}.") from error
+    with step("Migrations") as this, _failing_clearly(settings, "The migrations failed"):
+        this.detail = "applied" if migrate(url) else "up to date"
 
 
 def demo_loaded(settings: Settings, url: str) -> None:
     """Fill a demo server with the demo world, as far as it is not there yet."""
     if not settings.is_demo:
         return
-    with step("Demo world") as this:
+    with step("Demo world") as this, _failing_clearly(settings, "The demo world cannot be loaded"):
         chapters = run_apart(lambda: load(settings, url))
         this.detail = f"{chapters} chapters loaded" if chapters else "up to date"
 

@@ -117,9 +117,10 @@ def table(rounds: Rounds, connections: Sequence[int], statements: Mapping[str, i
     return "\n".join(lines)
 
 
-def heading(seconds: int, number: int) -> str:
-    """When, where and how."""
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; medians of {number} rounds of {seconds} s, product and floor in turn."
+def heading(seconds: int, number: int, load: float) -> str:
+    """When, where and how; a load of others tells that only the ratios mean anything."""
+    when, how = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"medians of {number} rounds of {seconds} s, product and floor in turn"
+    return f"{when}, {machine()}; {how}; load of the machine before the run: {load:.1f}."
 
 
 def as_json(rounds: Rounds, connections: Sequence[int], statements: Mapping[str, int]) -> dict[str, Any]:

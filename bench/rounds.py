@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ MOST_A_SECOND = 20_000
 """Requests that are made ready for each second; more than any server here answers, except to those that may come again."""
 FEWEST_TO_REPEAT = 2000
 """Requests that come again and again where it does no harm."""
+QUIET_SECONDS, LONGEST_AFTERMATH = 0.1, 5.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def measure(product: Product, target: Target, connections: int, seconds: int) ->
     with tempfile.NamedTemporaryFile(prefix="requests-", dir=product.folder) as file:
         file.writelines(each.line() for each in itertools.islice(target.calls, number))
         file.flush()
+        _wait_until_idle(product)
         before = target.server.cpu_seconds, product.postgres_cpu_seconds
         measured = _wrk(target, connections, seconds, file.name)
         after = target.server.cpu_seconds, product.postgres_cpu_seconds
@@ -78,6 +81,17 @@ def measure(product: Product, target: Target, connections: int, seconds: int) ->
         (after[1] - before[1]) / requests * 1e6,
         measured["refused"],
     )
+
+
+def _wait_until_idle(product: Product) -> None:
+    """Let the server finish what an earlier round asked for and did not wait for, such as the mails about its bookings."""
+    deadline = time.monotonic() + LONGEST_AFTERMATH
+    used = product.server.cpu_seconds
+    while time.monotonic() < deadline:
+        time.sleep(QUIET_SECONDS)
+        before, used = used, product.server.cpu_seconds
+        if used - before < QUIET_SECONDS / 5:
+            return
 
 
 def _wrk(target: Target, connections: int, seconds: int, requests: str) -> dict[str, int]:

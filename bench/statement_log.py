@@ -11,7 +11,7 @@ import asyncpg
 ENTRY = re.compile(r"^ATRIUM-BENCH (?P<kind>LOG|DETAIL):  (?:execute \S+: |statement: )?(?P<text>.*)$")
 PARAMETER = re.compile(r"\$(\d+) = (NULL|'(?:[^']|'')*')")
 PLACE = re.compile(r"\$(\d+)\b")
-QUIET_SECONDS = 0.3
+QUIET_SECONDS = 0.1
 SETTINGS = {"log_statement": "'all'", "log_line_prefix": "'ATRIUM-BENCH '", "log_parameter_max_length": "-1"}
 
 

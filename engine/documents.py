@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
+from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
 
 from engine import limits
 from settings import Settings
@@ -27,6 +27,14 @@ class Document:
         if name is not None:
             return next((each for each in found if each.name and each.name.value == name), None)
         return found[0] if len(found) == 1 else None
+
+    def label(self, name: str | None) -> str:
+        """What would run, in names of the schema: its only root field, or how it must be called otherwise."""
+        operation = None if self.errors else self.operation(name)
+        if operation is None:
+            return "other"
+        roots = operation.selection_set.selections
+        return roots[0].name.value if len(roots) == 1 and isinstance(roots[0], FieldNode) else "several"
 
 
 class Documents:

@@ -55,16 +55,17 @@ async def graphql(request: Request) -> Response:
     try:
         ctx = await open_context(request)
     except ApiError as refusal:
-        return _respond(_refused(refusal), request.state.context, media, refusal.status)
+        return _respond(request, _refused(refusal), request.state.context, media, refusal.status)
     try:
         asked = await _read(request)
     except ApiError as refusal:
-        return _respond(_refused(refusal), ctx, media, refusal.status)
+        return _respond(request, _refused(refusal), ctx, media, refusal.status)
     engine = runtime_of(request).engine
     answer = await engine.run(
         asked.query, ctx, variables=asked.variables, operation_name=asked.operation_name, reads_only=request.method == "GET"
     )
-    return _respond(answer, ctx, media, 400 if not answer.was_run and media == MODERN else 200)
+    request.state.operation = engine.documents.get(asked.query).label(asked.operation_name)
+    return _respond(request, answer, ctx, media, 400 if not answer.was_run and media == MODERN else 200)
 
 
 async def _read(request: Request) -> Asked:
@@ -135,8 +136,10 @@ def _refused(refusal: ApiError) -> Answer:
     return Answer(errors=[GraphQLError(refusal.message, original_error=refusal)], was_run=False)
 
 
-def _respond(answer: Answer, ctx: Context, media: str, status: int) -> Response:
+def _respond(request: Request, answer: Answer, ctx: Context, media: str, status: int) -> Response:
     headers = {"X-Request-ID": ctx.request_id}
     if media == PLAIN:
         media = f"{PLAIN}; charset=utf-8"
-    return Response(orjson.dumps(answer.body(ctx), default=str), status, headers, media)
+    body = answer.body(ctx)
+    request.state.codes = [each["extensions"]["code"] for each in body.get("errors", ())]
+    return Response(orjson.dumps(body, default=str), status, headers, media)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from uuid import uuid4
 
 from starlette.requests import HTTPConnection
@@ -13,11 +14,16 @@ from resolvers.context import Context
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 
 
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The client's own id of a request if it is a plain one, or a new one."""
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+
+
 def begin_context(connection: HTTPConnection, door: str = "graphql") -> Context:
     """The context of a request, before it is known who asks; kept on the connection for its error answers."""
-    given = connection.headers.get("x-request-id", "")
     ctx = runtime_of(connection).context(
-        request_id=given if REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}",
+        request_id=getattr(connection.state, "request_id", None) or request_id_of(connection.headers),
         address=connection.client.host if connection.client else "unknown",
         door=door,
     )

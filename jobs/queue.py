@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
+from prometheus_client import Gauge
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +21,12 @@ SELECT job.id, job.entrypoint AS name, job.payload, job.attempts, job.created, j
    WHERE job_id = job.id AND traceback IS NOT NULL ORDER BY id DESC LIMIT 1) AS error
 FROM pgqueuer job WHERE job.status = 'failed' AND ($2::bigint IS NULL OR job.id < $2) ORDER BY job.id DESC LIMIT $1
 """
+COUNT = """
+SELECT count(*) FILTER (WHERE status = 'queued' AND execute_after <= now()) AS waiting, count(*) FILTER (WHERE status = 'failed') AS failed
+FROM pgqueuer
+"""
+WAITING = Gauge("atrium_jobs_waiting", "Jobs that are due and wait for a worker.")
+FAILED_JOBS = Gauge("atrium_jobs_failed", "Jobs that were given up and wait for somebody to look at them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,14 @@ async def failed_jobs(database: Database, *, limit: int = 100, before: int | Non
         )
         for row in rows
     ]
+
+
+async def measure_jobs(connection: asyncpg.Connection | asyncpg.Pool) -> None:
+    """Count waiting and failed jobs for the metrics."""
+    counted = await connection.fetchrow(COUNT)
+    assert counted is not None  # noqa: S101 - an aggregate without GROUP BY answers one row
+    WAITING.set(counted["waiting"])
+    FAILED_JOBS.set(counted["failed"])
 
 
 async def requeue(db: AsyncSession, ids: Sequence[int]) -> list[int]:

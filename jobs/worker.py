@@ -15,8 +15,8 @@ import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.errors import FailingListenerError, RetryRequested
 from pgqueuer.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
-from prometheus_client import Gauge
 
+from jobs.queue import measure_jobs
 from jobs.registry import CALENDAR, JOBS, Job
 
 log = structlog.get_logger(__name__)
@@ -26,13 +26,6 @@ POLL = timedelta(seconds=3)
 """How late a job is seen when the notice of it was lost."""
 MEASURE_SECONDS = 15.0
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError)
-
-WAITING = Gauge("atrium_jobs_waiting", "Jobs that are due and wait for a worker.")
-FAILED = Gauge("atrium_jobs_failed", "Jobs that were given up and wait for somebody to look at them.")
-COUNT = """
-SELECT count(*) FILTER (WHERE status = 'queued' AND execute_after <= now()) AS waiting, count(*) FILTER (WHERE status = 'failed') AS failed
-FROM pgqueuer
-"""
 
 
 class MakeContext(Protocol):
@@ -145,9 +138,7 @@ class Worker:
 
 async def _measure(pool: asyncpg.Pool) -> None:
     while True:
-        counted = await pool.fetchrow(COUNT)
-        WAITING.set(counted["waiting"])
-        FAILED.set(counted["failed"])
+        await measure_jobs(pool)
         await asyncio.sleep(MEASURE_SECONDS)
 
 

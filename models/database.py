@@ -65,6 +65,7 @@ class Database:
             max_overflow=0,
             pool_timeout=self._settings.pool_timeout,
             pool_pre_ping=True,
+            hide_parameters=True,  # in errors, which are logged
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         return self

@@ -14,13 +14,15 @@ from uuid import UUID
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import models  # noqa: F401 - so that every table is known by name
 from errors import BadUserInput, IdempotencyKeyReused
 from models.base import Model
 from models.idempotency import IdempotencyKey
+from models.refusals import refusal
 from resolvers.context import Context
 
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
@@ -73,10 +75,14 @@ class Call:
 
     async def find(self, ctx: Context) -> Replayed | None:
         """What the same call answered before, if it was made before."""
-        if self.key is None:
+        # Nearly always there is nothing to find, which a reader's connection tells in one exchange.
+        if self.key is None or not await ctx.fetch(self._rows(IdempotencyKey.id)):
             return None
-        async with ctx.database.sessions() as db:
-            return await self._stored(db)
+        try:
+            async with ctx.database.sessions() as db:
+                return await self._stored(db)
+        except (DBAPIError, TimeoutError) as error:
+            raise refusal(error) from error
 
     async def begin(self, db: AsyncSession) -> None:
         """Wait for a twin that is under way, and end here if it was done meanwhile."""
@@ -98,8 +104,11 @@ class Call:
         sealed = _seal(self.encryption_key, orjson.dumps(_pack(db.info["answer"])))
         db.add(IdempotencyKey(scope=self.scope, key=self.key, operation=self.operation, body_hash=self.body_hash, answer=sealed))
 
+    def _rows(self, what: Any) -> Select[Any]:
+        return select(what).where(IdempotencyKey.scope == self.scope, IdempotencyKey.key == self.key)
+
     async def _stored(self, db: AsyncSession) -> Replayed | None:
-        row = await db.scalar(select(IdempotencyKey).where(IdempotencyKey.scope == self.scope, IdempotencyKey.key == self.key))
+        row = await db.scalar(self._rows(IdempotencyKey))
         if row is None:
             return None
         if row.body_hash != self.body_hash:

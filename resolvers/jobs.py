@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput
-from jobs import queue
-from jobs.queue import FailedJob
+from jobs.queue import FailedJob, drop, failed_jobs, requeue
 from models.history import Change
 from models.identity import Role
 from resolvers.context import Context
@@ -30,19 +29,19 @@ async def list_failed_jobs(ctx: Context, *, limit: int = MOST, before: int | Non
     """Jobs that were given up after their last try, newest first."""
     if not 0 < limit <= MOST:
         raise BadUserInput(limit=f"From 1 to {MOST}.")
-    return await queue.failed_jobs(ctx.database, limit=limit, before=before)
+    return await failed_jobs(ctx.database, limit=limit, before=before)
 
 
 @allow(*HEADS)
 async def requeue_jobs(ctx: Context, *, numbers: list[int]) -> JobsChanged:
     """Let failed jobs run again, with all their tries; others among these numbers are passed over."""
-    return await _change(ctx, numbers, queue.requeue, "update")
+    return await _change(ctx, numbers, requeue, "update")
 
 
 @allow(*HEADS)
 async def drop_jobs(ctx: Context, *, numbers: list[int]) -> JobsChanged:
     """Give failed jobs up for good; others among these numbers are passed over."""
-    return await _change(ctx, numbers, queue.drop, "delete")
+    return await _change(ctx, numbers, drop, "delete")
 
 
 async def _change(

@@ -60,13 +60,16 @@ class System:
     async def answer(self, request: Request, route: Route, path: Parameters) -> Response:
         """Who calls, may they, what did they send, run it, shape it, spell it."""
         ctx = begin_context(request, self.name)
+        request.state.operation = route.name
         try:
             answer = await self._answer(request, ctx, route, path)
         except ApiError as error:
+            request.state.codes = [error.code]
             answer = self.refuse(error, ctx)
         except Exception:
             # The last resort of the door: whatever failed is logged, and the client reads the system's own words.
             log.exception("unexpected failure of %s %s in %s", self.name, route.name, ctx.request_id)
+            request.state.codes = [ApiError.code]
             answer = self.refuse(ApiError(), ctx)
         if route.alternate:
             answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
@@ -78,13 +81,16 @@ class System:
         try:
             body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
         except ApiError as error:
+            request.state.codes = [error.code]
             return self.refuse(error, ctx, self._fields(error, route))
         return self._write(route.status, self.dialect.success(body, route), ctx)
 
     def lost(self, request: Request, allowed: set[str]) -> Response:
         """The answer where no route is, or none for this method."""
         ctx = begin_context(request, self.name)
-        answer = self.refuse(MethodNotAllowed() if allowed else NotFound(), ctx)
+        error = MethodNotAllowed() if allowed else NotFound()
+        request.state.codes = [error.code]
+        answer = self.refuse(error, ctx)
         if allowed:
             answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer

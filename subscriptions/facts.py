@@ -3,8 +3,8 @@
 Topics say who may follow an event, and a reader's rights are checked against them when it subscribes:
 `user:5` holds what person 5 may see, so only they and the staff follow it; `bookings` and `devices` hold everything of
 their kind and are the staff's; `room:1` and `device:1` are for the staff, for members who may set devices, and for whoever
-has an appointment in the room. `data` holds numbers, statuses and times, never a name or an address: readers load
-the rows themselves, with their own rights.
+has an appointment in the room; `session:…` is for the connections of that session. `data` holds numbers, statuses and times,
+never a name or an address: readers load the rows themselves, with their own rights.
 """
 
 from typing import Any, ClassVar, Protocol

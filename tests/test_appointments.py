@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.execute import Engine
-from errors import BadUserInput, Conflict, IdempotencyKeyReused, NotFound, SlotTaken
+from errors import BadUserInput, Conflict, IdempotencyKeyReused, NotFound, SlotTaken, Unavailable
 from gateways.all import open_gateways
 from models.bookings import Booking, BookingStatus
 from models.database import Database
@@ -50,6 +50,15 @@ async def book(ctx: Context, spa: Spa, *, key: str | None = None, **more: Any) -
     }
     made: Booking = await perform(appointments.book_appointment, ctx, arguments, key=key)
     return made
+
+
+async def test_a_booking_under_a_key_is_told_to_come_back_while_all_connections_are_taken(database_url: str, settings: Settings) -> None:
+    crowded = settings.model_copy(update={"database_pool": 2, "pool_timeout": 0.1})
+    async with Database(database_url, crowded) as database, open_gateways(crowded, database) as gateways:
+        spa, ann = await make_spa(database), await make_person(database)
+        async with database.engine.connect(), database.engine.connect():
+            with pytest.raises(Unavailable):
+                await book(by(Context(crowded, database, gateways), ann), spa, key="once")
 
 
 async def count(database: Database, table: Any) -> int:

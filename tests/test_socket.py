@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import select
 import socket
 from collections.abc import AsyncIterator
@@ -365,3 +366,35 @@ async def test_a_write_that_nobody_waits_for_is_done_all_the_same(server: str, d
         await talk.say({"id": "1", "type": "complete"})
         assert await talk.end(2) == 4401
     assert (await call(sessions.sign_out_everywhere, ctx)).ended == 0
+
+
+async def test_whatever_is_said_in_whatever_order_has_an_answer_or_a_code(
+    server: str, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(11)  # noqa: S311 - repeats the same nonsense
+    leaves: list[Any] = [None, True, 0, -1.5, 2**63, "", "1", "x" * 300, "\0", "é", [], {}, [[]], ROOMS, FOLLOW, "{", token]
+
+    def some(*likely: Any) -> Any:
+        return chance.choice(likely if chance.random() < 0.8 else leaves)
+
+    def message() -> Any:
+        payload = {"query": some(ROOMS, FOLLOW, "{ me { email } }"), "variables": some(None, {}, {"after": some("1.1.1")})}
+        shaped = {
+            "type": some("subscribe", "subscribe", "complete", "ping", "pong", "connection_init"),
+            "id": some("1", "2", "3"),
+            "payload": some(payload, {"token": token}, None),
+        }
+        return (
+            {name: value for name, value in shaped.items() if chance.random() < 0.95} if chance.random() < 0.98 else chance.choice(leaves)
+        )
+
+    codes = set()
+    for _ in range(60):
+        async with talking(server, token) as talk:
+            with suppress(ConnectionClosed):
+                for _ in range(20):
+                    await talk.say(json.dumps(message()))
+                await talk.say({"type": "connection_init"})
+            codes.add(await talk.end())
+    assert codes <= {4400, 4409, 4429}
+    assert not [each for each in caplog.records if each.exc_info]
