@@ -20,18 +20,19 @@ from resolvers.places import FARTHEST_DAYS
 from resolvers.turns import shared
 
 # Opening hours less what is reserved; slots start on the half hour from opening. $6: whether priority slots are shown.
+# MATERIALIZED, or the reservations of a room would be read again for each of its slots.
 FREE_SLOTS = """
-WITH free AS (
-  SELECT r.id, l.time_zone, open.hours, open.hours - coalesce((
+WITH open AS MATERIALIZED (
+  SELECT l.id, l.time_zone, opening_hours(l.schedule_id, $1, l.time_zone) AS hours
+  FROM locations l WHERE $7::bigint IS NULL OR l.id = $7
+), free AS MATERIALIZED (
+  SELECT r.id, open.time_zone, open.hours, open.hours - coalesce((
       SELECT range_agg(v.during) FROM reservations v LEFT JOIN holds h ON h.id = v.hold_id
       WHERE int8range(v.resource_id, v.resource_id, '[]') && int8range(r.resource_id, r.resource_id, '[]')
         AND v.during && range_merge(open.hours) AND (h.id IS NULL OR h.expires_at > $4)
     ), '{}') AS free
-  FROM locations l
-  CROSS JOIN LATERAL (SELECT opening_hours(l.schedule_id, $1, l.time_zone) AS hours) open
-  JOIN rooms r ON r.location_id = l.id
-  WHERE r.is_active AND (r.category_id IS NULL OR r.category_id = $2) AND ($5::bigint IS NULL OR r.id = $5)
-    AND ($7::bigint IS NULL OR l.id = $7) AND NOT isempty(open.hours)
+  FROM open JOIN rooms r ON r.location_id = open.id
+  WHERE r.is_active AND (r.category_id IS NULL OR r.category_id = $2) AND ($5::bigint IS NULL OR r.id = $5) AND NOT isempty(open.hours)
 ), slots AS (
   SELECT free.id AS room_id, slot AS starts_at, slot + $3::interval AS ends_at, free.time_zone,
     slot < lower(free.hours) + interval '1 hour' OR extract(hour FROM slot AT TIME ZONE free.time_zone) = 12 AS is_priority
