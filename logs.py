@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
@@ -23,10 +24,10 @@ SENSITIVE_TEXT = re.compile(
     r"|\b(?:sk|rk|whsec|pk)_\w{4,}|\bpi_\w+_secret_\w+"  # keys of payment providers
     r"|(?i:bearer )\S+"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user and password of an address
-    r"|[^\s<>\"'(=,;:]+@[\w-]+(?:\.[\w-]+)+"
+    r"|[^\s<>\"'(=,;:@]{1,64}@[\w-]+(?:\.[\w-]+)+"
     r"|\+\d[\d ().-]{5,}\d"
 )
-LOUD = ("uvicorn", "pgqueuer", "asyncio", "stripe", "httpx", "httpx2", "aiosmtplib")
+LOUD = ("uvicorn", "alembic", "pgqueuer", "asyncio", "stripe", "httpx", "httpx2", "aiosmtplib")
 """Libraries that say at level info what our own lines say already."""
 
 
@@ -51,7 +52,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=stream is sys.stdout,
     )
     handler = logging.StreamHandler(stream)
     strip: Callable[..., Any] = structlog.stdlib.ProcessorFormatter.remove_processors_meta
@@ -67,8 +68,13 @@ def redact(_: Any, __: str, line: EventDict) -> EventDict:
     return {name: _clean(name, value) for name, value in line.items()}
 
 
+@lru_cache(1000)
+def _is_telling(name: str) -> bool:
+    return SENSITIVE_NAME.search(name) is not None
+
+
 def _clean(name: str, value: Any) -> Any:
-    if SENSITIVE_NAME.search(name) and value is not None:
+    if value is not None and _is_telling(name):
         return HIDDEN
     if isinstance(value, str):
         return SENSITIVE_TEXT.sub(lambda found: f"{found['detail'] or ''}{HIDDEN}", value)

@@ -46,7 +46,7 @@ def spell(error: GraphQLError, ctx: Context) -> dict[str, Any]:
         extensions: dict[str, Any] = {"code": refusal.code}
         if refusal.fields:
             extensions["fields"] = {camel(name): text for name, text in refusal.fields.items()}
-        extensions |= {camel(name): value for name, value in refusal.details.items()}
+        extensions |= _camelled(refusal.details)
         message = refusal.message
     elif error.original_error is not None and "code" not in (error.extensions or {}):
         log.error("unexpected failure at %s in %s", error.path, ctx.request_id, exc_info=error.original_error)
@@ -59,6 +59,12 @@ def spell(error: GraphQLError, ctx: Context) -> dict[str, Any]:
     if error.path:
         spelled["path"] = error.path
     return {**spelled, "extensions": extensions}
+
+
+def _camelled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {camel(name): _camelled(inner) for name, inner in value.items()}
+    return [_camelled(each) for each in value] if isinstance(value, list) else value
 
 
 def camel(name: str) -> str:

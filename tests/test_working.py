@@ -51,7 +51,7 @@ async def test_a_worker_alone_runs_jobs_until_it_is_told_to_stop(fresh_database:
     url = await asyncio.to_thread(fresh_database, "atrium")
     with tempfile.TemporaryDirectory(prefix="atr-") as folder:
         with running(Path(folder) / "data", "worker", environment={"DATABASE_URL": url}) as program:
-            await asyncio.to_thread(program.wait_for, "The worker is ready")
+            await asyncio.to_thread(program.wait_for, "Jobs are run as they come")
             async with Database(url, settings) as database:
                 assert await sent(database, await put(database))
             assert await asyncio.to_thread(program.end) == 0
