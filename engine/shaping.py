@@ -1,6 +1,6 @@
 """Python that is generated from a plan: a function that turns a record straight into the answer's object."""
 
-import base64
+import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +30,7 @@ class Writer:
         self._spellers = spellers
         self._for_reference = for_reference
         calls = {"must": _pass, "run_call": _error_or_value} if for_reference else {"must": must, "run_call": _run_call}
-        self._names: dict[str, Any] = {"owe": owe, "base64": base64.b64encode, **calls}
+        self._names: dict[str, Any] = {"owe": owe, "base64": binascii.b2a_base64, **calls}
         self._lines: list[str] = []
 
     def function(self, made: Object) -> Shape:
@@ -65,7 +65,7 @@ class Writer:
                 return self._spelled(f"must({value})" if piece.may_lack else value, piece)
             case Global():
                 prefix = self._named("prefix", f"{type_name}:".encode())
-                return f'base64({prefix} + b"%d" % r[{piece.at}]).decode()'
+                return f'base64({prefix} + b"%d" % r[{piece.at}], newline=False).decode()'
             case TypeName():
                 return repr(type_name)
             case Many():

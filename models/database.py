@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import asyncpg
 import orjson
-from sqlalchemy import Dialect, Executable
+from sqlalchemy import Dialect, Executable, event
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.util import LRUCache
 
@@ -64,9 +65,9 @@ class Database:
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._settings.pool_timeout,
-            pool_pre_ping=True,
             hide_parameters=True,  # in errors, which are logged
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         return self
 
@@ -137,9 +138,16 @@ class Database:
             server_settings={
                 "application_name": "atrium",
                 "timezone": "UTC",
+                "jit": "off",
                 **{name: str(int(seconds * 1000)) for name, seconds in patience.items()},
             },
         )
+
+
+def _refuse_closed(connection: Any, *_: Any) -> None:
+    """Let the pool make a new connection for one that a restart has ended; asking the server each time would cost three exchanges."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 @contextmanager

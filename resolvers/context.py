@@ -87,7 +87,7 @@ class Context:
             async with self.database.sessions.begin() as db:
                 await db.execute(SAY_WHO, {"actor": str(self.viewer.user_id or ""), "request": self.request_id})
                 if self.call:
-                    await self.call.begin(db)
+                    self.call.begin()
                 yield db
                 if self.call:
                     await self.call.record(db)

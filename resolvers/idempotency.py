@@ -14,7 +14,8 @@ from uuid import UUID
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,17 +26,20 @@ from models.idempotency import IdempotencyKey
 from models.refusals import refusal
 from resolvers.context import Context
 
-LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 LONGEST_KEY = 255
 TABLES = {mapper.class_.__name__: mapper.class_ for mapper in Model.registry.mappers}
 
 
-class Replayed(Exception):
-    """Ends a transaction whose write turned out to be done already; carries what it returned."""
+@dataclass(frozen=True)
+class Replayed:
+    """What a write returned, now or when it was done before."""
 
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
+    value: Any
+    was_done: bool = True
+
+
+class DoneByTwin(Exception):
+    """Ends a transaction whose write another run of the same call has made."""
 
 
 @dataclass
@@ -84,14 +88,9 @@ class Call:
         except (DBAPIError, TimeoutError) as error:
             raise refusal(error) from error
 
-    async def begin(self, db: AsyncSession) -> None:
-        """Wait for a twin that is under way, and end here if it was done meanwhile."""
+    def begin(self) -> None:
+        """Remember that the operation writes, and owes an answer."""
         self.has_written = True
-        if self.key is None:
-            return
-        await db.execute(LOCK, {"name": f"{self.scope} {self.key}"})
-        if replayed := await self._stored(db):
-            raise replayed
 
     async def record(self, db: AsyncSession) -> None:
         """Keep what the operation answers, once it said so in this transaction."""
@@ -102,7 +101,10 @@ class Call:
             return
         await db.flush()
         sealed = _seal(self.encryption_key, orjson.dumps(_pack(db.info["answer"])))
-        db.add(IdempotencyKey(scope=self.scope, key=self.key, operation=self.operation, body_hash=self.body_hash, answer=sealed))
+        row = {"scope": self.scope, "key": self.key, "operation": self.operation, "body_hash": self.body_hash, "answer": sealed}
+        # A twin in another process makes this wait for its commit: then it was done, and this transaction must not be.
+        if await db.scalar(insert(IdempotencyKey).values(**row).on_conflict_do_nothing().returning(IdempotencyKey.id)) is None:
+            raise DoneByTwin
 
     def _rows(self, what: Any) -> Select[Any]:
         return select(what).where(IdempotencyKey.scope == self.scope, IdempotencyKey.key == self.key)

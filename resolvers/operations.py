@@ -9,11 +9,12 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from errors import Forbidden, Unauthenticated, Unavailable
+from errors import ApiError, Forbidden, Unauthenticated, Unavailable
 from models.identity import STAFF, Role
 from models.refusals import TryAgain
 from resolvers.context import Context, Viewer
-from resolvers.idempotency import Call, Replayed
+from resolvers.idempotency import Call, DoneByTwin, Replayed
+from resolvers.turns import turn
 
 RETRIES = 8
 
@@ -86,15 +87,24 @@ async def perform(operation: Operation, ctx: Context, arguments: dict[str, Any],
     if operation.is_select:
         return operation(ctx, **arguments)
     call = Call.of(operation.name, arguments, ctx, key)
-    ctx = call.enter(ctx)
+    if key is None:
+        done = Replayed(await persistently(lambda: operation(call.enter(ctx), **arguments)), was_done=False)
+    else:
+        async with turn(("call", call.scope, key)):
+            done = await call.find(ctx) or await _once(operation, call, ctx, arguments)
+    if not done.was_done:
+        call.check()
+    return done.value
+
+
+async def _once(operation: Operation, call: Call, ctx: Context, arguments: dict[str, Any]) -> Replayed:
+    """Run a call that was not made before; whatever it is refused for, a twin in another process may have done it meanwhile."""
     try:
-        if replayed := await call.find(ctx):
-            return replayed.value
-        value = await persistently(lambda: operation(ctx, **arguments))
-    except Replayed as replayed:
-        return replayed.value
-    call.check()
-    return value
+        return Replayed(await persistently(lambda: operation(call.enter(ctx), **arguments)), was_done=False)
+    except (ApiError, DoneByTwin):
+        if found := await call.find(ctx):
+            return found
+        raise
 
 
 async def persistently(run: Callable[[], Awaitable[Any]]) -> Any:

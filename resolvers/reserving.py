@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, text
+from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,14 @@ MAKE_ROOM = text(
       SELECT FROM found WHERE is_over IS NOT TRUE
         AND booking_id IS DISTINCT FROM CAST(:own_booking AS bigint) AND hold_id IS DISTINCT FROM CAST(:own_hold AS bigint)
     )
+    """
+).bindparams(bindparam("during", type_=TSTZRANGE))
+
+
+TAKE = text(
+    """
+    INSERT INTO reservations (resource_id, during, booking_id, hold_id)
+    SELECT unnest(CAST(:resources AS bigint[])), :during, CAST(:booking AS bigint), CAST(:hold AS bigint)
     """
 ).bindparams(bindparam("during", type_=TSTZRANGE))
 
@@ -58,9 +66,8 @@ async def reserve(
     hold_id: int | None = None,
 ) -> None:
     """Take locked resources for a booking or a hold; the exclusion constraint has the last word."""
-    during = Range(starts_at, ends_at)
-    rows = [{"resource_id": each, "during": during, "booking_id": booking_id, "hold_id": hold_id} for each in sorted(set(resource_ids))]
-    await db.execute(insert(Reservation), rows)
+    values = {"resources": sorted(set(resource_ids)), "during": Range(starts_at, ends_at), "booking": booking_id, "hold": hold_id}
+    await db.execute(TAKE, values)
 
 
 async def release(db: AsyncSession, *, booking_id: int) -> None:
