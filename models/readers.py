@@ -51,6 +51,7 @@ class Readers:
                 return connection
             self._left += 1
         if self._left:
+            self._left -= 1
             return await self._open()
         turn: asyncio.Future[asyncpg.Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -86,7 +87,7 @@ class Readers:
             await self._idle.pop().close(timeout=self._patience)
 
     async def _open(self) -> asyncpg.Connection:
-        self._left -= 1
+        """Open the connection for which there is a place."""
         try:
             return await self._connect()
         except BaseException:
@@ -94,10 +95,10 @@ class Readers:
             raise
 
     def _pass_on(self, connection: asyncpg.Connection | None) -> None:
+        """Give a connection, or the place of one that ended, to whoever waits longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                self._left += connection is None
                 turn.set_result(connection)
                 return
         if connection is None:
