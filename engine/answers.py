@@ -20,6 +20,8 @@ class Answer:
     data: dict[str, Any] | None = None
     errors: list[GraphQLError] = field(default_factory=list)
     was_run: bool = True
+    cursor: str | None = None
+    """Where to go on after it, if it is an event."""
 
     def body(self, ctx: Context) -> dict[str, Any]:
         """The answer as GraphQL spells it."""

@@ -1,13 +1,30 @@
 """Documents are parsed, measured and validated once, and kept while they are used."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
+from graphql import (
+    REMOVE,
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    Visitor,
+    parse,
+    validate,
+    visit,
+)
 
 from engine import limits
 from settings import Settings
+
+IN_PARTS = ("defer", "stream")
+INTROSPECTION = {"__schema", "__type"}
 
 
 @dataclass(frozen=True)
@@ -18,6 +35,10 @@ class Document:
     errors: list[GraphQLError]
     compilers: dict[str | None, Any] = field(default_factory=dict, compare=False)
     """The compiled forms of its operations by their name, made when they are first run."""
+    in_parts: DocumentNode | None = None
+    """The same with its @defer and @stream, for clients that read answers in parts; `node` has none."""
+    introspects: bool = False
+    """Whether it asks about the schema."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation that would run; none when the name does not decide."""
@@ -69,7 +90,29 @@ class Documents:
         refused = limits.refusals(node, self._settings, self._sensitive)
         if not refused:
             refused = [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in validate(self._schema, node, max_errors=20)]
-        return Document(node, refused)
+        if refused:
+            return Document(node, refused)
+        introspects = not INTROSPECTION.isdisjoint(_field_names(node))
+        whole = visit(node, WithoutParts()) if any(name in text for name in IN_PARTS) else node
+        return Document(whole, [], in_parts=None if whole is node else node, introspects=introspects)
+
+
+class WithoutParts(Visitor):
+    """Takes away what only says that an answer may come in parts."""
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
+        """Leave out the directives for parts."""
+        return REMOVE if node.name.value in IN_PARTS else None
+
+
+def _field_names(node: DocumentNode) -> Iterator[str]:
+    waiting: list[Any] = list(node.definitions)
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, FieldNode):
+            yield each.name.value
+        selection = getattr(each, "selection_set", None)
+        waiting += selection.selections if selection else ()
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:

@@ -24,13 +24,20 @@ from engine.compiled import Compiler
 from engine.documents import Document, Documents
 from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
+from engine.parts import begin
 from engine.shaping import Unusual
 from engine.variables import check_variables
 from engine.watching import Events, Watcher
-from errors import ApiError, BadUserInput, Unavailable
+from errors import ApiError, BadUserInput, Forbidden, MethodNotAllowed, Unavailable
 from resolvers.context import Context
 from schema.root import build_schema
-from settings import Settings
+from settings import Introspection, Settings
+
+
+class IntrospectionRefused(Forbidden):
+    """The schema is not shown to this caller; INTROSPECTION says to whom."""
+
+    code, message = "INTROSPECTION_DISABLED", "The schema is not shown to you here."
 
 
 class Engine:
@@ -72,12 +79,7 @@ class Engine:
         """Run a document that was checked."""
         try:
             chosen = self._chosen(document, operation_name)
-            operation = chosen.operation
-            if operation is OperationType.SUBSCRIPTION:
-                raise BadUserInput("Subscribe over a WebSocket.")
-            if reads_only and operation is not OperationType.QUERY:
-                raise BadUserInput("GET may only read.")
-            check_values(variables)
+            self._admit(document, chosen, ctx, variables, reads_only=reads_only)
             async with asyncio.timeout(self.settings.operation_timeout):
                 try:
                     return await self._compiled(document, chosen, ctx, variables or {})
@@ -88,6 +90,43 @@ class Engine:
             return _refused(Unavailable("The operation took too long."))
         except ApiError as refusal:
             return _refused(refusal)
+
+    async def run_in_parts(
+        self, document: Document, ctx: Context, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
+    ) -> Answer | AsyncGenerator[dict[str, Any], None]:
+        """Run a document with @defer or @stream: its parts, ready to be written, or one answer if there is nothing to wait for."""
+        assert document.in_parts is not None  # noqa: S101 - whoever calls has looked
+        try:
+            chosen = self._chosen(document, operation_name)
+            self._admit(document, chosen, ctx, variables)
+            check_variables(self.schema, chosen, variables or {})
+            return await begin(self.schema, document.in_parts, ctx, variables, operation_name, seconds=self.settings.operation_timeout)
+        except TimeoutError:
+            return _refused(Unavailable("The operation took too long."))
+        except ApiError as refusal:
+            return _refused(refusal)
+
+    def _admit(
+        self,
+        document: Document,
+        chosen: OperationDefinitionNode,
+        ctx: Context,
+        variables: dict[str, Any] | None,
+        *,
+        reads_only: bool = False,
+    ) -> None:
+        """Refuse what this way of running is not for."""
+        if chosen.operation is OperationType.SUBSCRIPTION:
+            raise BadUserInput("Subscribe over a WebSocket, or accept text/event-stream.")
+        if reads_only and chosen.operation is not OperationType.QUERY:
+            raise MethodNotAllowed("GET may only read.")
+        if document.introspects and not self._may_introspect(ctx):
+            raise IntrospectionRefused
+        check_values(variables)
+
+    def _may_introspect(self, ctx: Context) -> bool:
+        who = self.settings.introspection_for
+        return who is Introspection.EVERYBODY or (who is Introspection.STAFF and ctx.viewer.is_staff)
 
     async def _compiled(self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any]) -> Answer:
         """The answer of the compiled operation; Unusual where only the reference executor knows it."""
@@ -137,8 +176,10 @@ class Engine:
 
     async def _answers(self, executor: Executor[Any], events: Events) -> AsyncGenerator[Answer, None]:
         async with aclosing(events):
-            async for ctx, event in events:
-                yield await self._answer(executor, ctx, event)
+            async for ctx, event, cursor in events:
+                answer = await self._answer(executor, ctx, event)
+                answer.cursor = str(cursor)
+                yield answer
 
     async def _answer(self, executor: Executor[Any], ctx: Context, event: Any) -> Answer:
         """One event with the selected fields, read with the rights and loaders of its own context."""

@@ -9,6 +9,7 @@ from uuid import uuid4
 from starlette.requests import HTTPConnection
 
 from engine.execute import Engine
+from engine.persisted import Persisted
 from engine.seats import Seats
 from gateways.all import Gateways, open_gateways
 from models.database import Database
@@ -30,6 +31,7 @@ class Runtime:
     engine: Engine
     raw_engine: Engine
     stream: EventStream
+    persisted: Persisted
     seats: Seats = field(default_factory=Seats)
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
@@ -61,14 +63,16 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
         EventStream(database, bus) as stream,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
+        engine = Engine(settings)
         opened.set_result(
             Runtime(
                 settings=settings,
                 database=database,
                 gateways=gateways,
-                engine=Engine(settings),
+                engine=engine,
                 raw_engine=Engine(settings, raw=True),
                 stream=stream,
+                persisted=Persisted(settings, engine.documents),
             )
         )
         yield opened.result()

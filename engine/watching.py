@@ -19,15 +19,17 @@ from subscriptions.stream import EventStream
 
 FRESH_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
-Events = AsyncGenerator[tuple[Context, Any], None]
+Events = AsyncGenerator[tuple[Context, Any, Cursor], None]
 
 
 class Watcher:
     """Somebody on a long connection: what they may do as of a few seconds ago, and what they follow."""
 
-    def __init__(self, ctx: Context, stream: EventStream, seconds: Callable[[], float] = monotonic) -> None:
+    def __init__(self, ctx: Context, stream: EventStream, seconds: Callable[[], float] = monotonic, *, resume: str | None = None) -> None:
         self._ctx = ctx
         self._stream = stream
+        self._resume = resume
+        self.begins: Cursor | None = None
         self._seconds = seconds
         self._fresh_until = seconds() + FRESH_SECONDS
         self._asking = asyncio.Lock()
@@ -49,7 +51,9 @@ class Watcher:
 
     async def watch(self, operation: Operation, arguments: dict[str, Any], after: str | None) -> Events:
         """Begin to follow what an operation lets the viewer follow, from a cursor or from now on."""
-        cursor = self._stream.cursor if after is None else Cursor.parse(after)
+        # Where a connection that comes back says how far it came, that is newer than what its document says.
+        known = self._resume or after
+        self.begins = cursor = self._stream.cursor if known is None else Cursor.parse(known)
         ctx = await self.context()
         operation.admit(ctx.viewer)
         return self._follow(operation, arguments, await operation(ctx, **arguments), cursor)
@@ -74,6 +78,6 @@ class Watcher:
                             continue
                         shown = following.show(ctx, record)
                         if shown is not None:
-                            yield ctx, shown
+                            yield ctx, shown, record.cursor
             except Unavailable:
                 await asyncio.sleep(PAUSE_SECONDS)

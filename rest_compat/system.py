@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 import clock
 from engine.answers import Answer, refusal_of
+from engine.asked import read_body
+from engine.caching import mark
 from engine.documents import Document
 from engine.execute import Engine
-from engine.http import read_body
 from engine.request import begin_context
 from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.context import NOBODY, Context, Viewer
@@ -73,6 +74,7 @@ class System:
             answer = self.refuse(ApiError(), ctx)
         if route.alternate:
             answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
+        answer = mark(request, answer)
         self._usage.count(self.name, route.name, client_name(request.headers), answer.status_code)
         return answer
 
