@@ -5,9 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
+from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 
 from engine import limits
+from engine.overlaps import MergeableFieldsRule, TooEntangled
 from settings import Settings
+
+RULES = tuple(MergeableFieldsRule if each is OverlappingFieldsCanBeMergedRule else each for each in specified_rules)
+MOST_ERRORS, MOST_PLACES, LONGEST_MESSAGE = 20, 10, 300
+"""How much is said about a document: whoever sends nonsense is not sent it back."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,18 @@ class Documents:
         except RecursionError:
             return Document(None, [GraphQLError("The query is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"})])
         refused = limits.refusals(node, self._settings, self._sensitive)
-        if not refused:
-            refused = [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in validate(self._schema, node, max_errors=20)]
-        return Document(node, refused)
+        return Document(node, refused or self._invalid(node))
+
+    def _invalid(self, node: DocumentNode) -> list[GraphQLError]:
+        try:
+            found = validate(self._schema, node, RULES, max_errors=MOST_ERRORS, hide_suggestions=True)
+        except TooEntangled:
+            return [GraphQLError("The fragments overlap too much.", extensions={"code": "DOCUMENT_TOO_LARGE", "limit": "overlaps"})]
+        return [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in found]
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:
-    """The same error with a code."""
-    return GraphQLError(error.message, nodes=error.nodes, source=error.source, positions=error.positions, extensions={"code": code})
+    """The same error with a code, and no longer than it needs to be."""
+    message = error.message if len(error.message) <= LONGEST_MESSAGE else f"{error.message[:LONGEST_MESSAGE]}…"
+    nodes, positions = (error.nodes or [])[:MOST_PLACES] or None, (error.positions or [])[:MOST_PLACES] or None
+    return GraphQLError(message, nodes=nodes, source=error.source, positions=positions, extensions={"code": code})
