@@ -86,5 +86,5 @@ class Documents:
 def coded(error: GraphQLError, code: str) -> GraphQLError:
     """The same error with a code, and no longer than it needs to be."""
     message = error.message if len(error.message) <= LONGEST_MESSAGE else f"{error.message[:LONGEST_MESSAGE]}…"
-    nodes, positions = (error.nodes or [])[:MOST_PLACES] or None, (error.positions or [])[:MOST_PLACES] or None
+    nodes, positions = list(error.nodes or ())[:MOST_PLACES] or None, list(error.positions or ())[:MOST_PLACES] or None
     return GraphQLError(message, nodes=nodes, source=error.source, positions=positions, extensions={"code": code})

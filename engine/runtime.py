@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 
+from engine.authority import Authority
 from engine.execute import Engine
 from engine.seats import Seats
 from gateways.all import Gateways, open_gateways
@@ -30,6 +31,7 @@ class Runtime:
     engine: Engine
     raw_engine: Engine
     stream: EventStream
+    authority: Authority
     seats: Seats = field(default_factory=Seats)
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
@@ -42,6 +44,7 @@ class Runtime:
             address=address,
             door=door,
             wake=self.stream.wake,
+            forget=self.authority.forget,
         )
 
 
@@ -59,6 +62,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
         Database(database_url, settings) as database,
         Bus(settings.broadcast_url or database_url) as bus,
         EventStream(database, bus) as stream,
+        Authority(database, settings, stream, bus) as authority,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
         opened.set_result(
@@ -69,6 +73,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 engine=Engine(settings),
                 raw_engine=Engine(settings, raw=True),
                 stream=stream,
+                authority=authority,
             )
         )
         yield opened.result()

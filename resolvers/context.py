@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
 
+REVOKED = "revoked"
+"""Under this name a transaction notes whose sessions it has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
@@ -67,6 +70,8 @@ class Context:
     longest_page: int = 100
     longest_list: int = 1000
     wake: Callable[[], None] = lambda: None
+    forget: Callable[[int], None] = lambda _: None
+    """Called with each person whose sessions this request has ended, so that this very process does not know them any more."""
     call: "Call | None" = None
     loaders: dict[Any, Any] = field(default_factory=dict)
     done: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +98,8 @@ class Context:
                     await self.call.record(db)
         except (DBAPIError, TimeoutError) as error:
             raise refusal(error) from error
+        for user_id in db.info.get(REVOKED, ()):
+            self.forget(user_id)
         self.wake()
 
     async def fetch(self, statement: Executable) -> list[Any]:
