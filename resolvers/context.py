@@ -22,6 +22,7 @@ from settings import Settings
 if TYPE_CHECKING:
     from gateways.all import Gateways
     from resolvers.idempotency import Call
+    from resolvers.limits import Quota
 
 SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
 
@@ -74,6 +75,8 @@ class Context:
     """Called with each person whose sessions this request has ended, so that this very process does not know them any more."""
     call: "Call | None" = None
     loaders: dict[Any, Any] = field(default_factory=dict)
+    quotas: dict[str, "Quota"] = field(default_factory=dict)
+    """Where the caller stands under the limits that this request was counted by; the doors tell it."""
     done: Mapping[str, Any] = field(default_factory=dict)
     """What root fields of this operation have done already, where another run of it goes on."""
 
