@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     encryption_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["encryption_key"]), description="Encrypts what is secret at rest; 32 bytes or more."
     )
+    authority_seconds: float = Field(
+        5, ge=0, le=60, description="Seconds for which a token's roles are remembered, unless a change is announced before; 0 asks always."
+    )
     access_minutes: int = Field(15, description="Life of an access token.")
     refresh_days: int = Field(7, description="Life of a refresh token.")
 

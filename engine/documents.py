@@ -19,12 +19,17 @@ from graphql import (
     validate,
     visit,
 )
+from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 
 from engine import limits
+from engine.overlaps import MergeableFieldsRule, TooEntangled
 from settings import Settings
 
 IN_PARTS = ("defer", "stream")
 INTROSPECTION = {"__schema", "__type"}
+RULES = tuple(MergeableFieldsRule if each is OverlappingFieldsCanBeMergedRule else each for each in specified_rules)
+MOST_ERRORS, MOST_PLACES, LONGEST_MESSAGE = 20, 10, 300
+"""How much is said about a document: whoever sends nonsense is not sent it back."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,19 @@ class Documents:
         except RecursionError:
             return Document(None, [GraphQLError("The query is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"})])
         refused = limits.refusals(node, self._settings, self._sensitive)
-        if not refused:
-            refused = [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in validate(self._schema, node, max_errors=20)]
+        refused = refused or self._invalid(node)
         if refused:
             return Document(node, refused)
         introspects = not INTROSPECTION.isdisjoint(_field_names(node))
         whole = visit(node, WithoutParts()) if any(name in text for name in IN_PARTS) else node
         return Document(whole, [], in_parts=None if whole is node else node, introspects=introspects)
+
+    def _invalid(self, node: DocumentNode) -> list[GraphQLError]:
+        try:
+            found = validate(self._schema, node, RULES, max_errors=MOST_ERRORS, hide_suggestions=True)
+        except TooEntangled:
+            return [GraphQLError("The fragments overlap too much.", extensions={"code": "DOCUMENT_TOO_LARGE", "limit": "overlaps"})]
+        return [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in found]
 
 
 class WithoutParts(Visitor):
@@ -116,5 +127,7 @@ def _field_names(node: DocumentNode) -> Iterator[str]:
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:
-    """The same error with a code."""
-    return GraphQLError(error.message, nodes=error.nodes, source=error.source, positions=error.positions, extensions={"code": code})
+    """The same error with a code, and no longer than it needs to be."""
+    message = error.message if len(error.message) <= LONGEST_MESSAGE else f"{error.message[:LONGEST_MESSAGE]}…"
+    nodes, positions = list(error.nodes or ())[:MOST_PLACES] or None, list(error.positions or ())[:MOST_PLACES] or None
+    return GraphQLError(message, nodes=nodes, source=error.source, positions=positions, extensions={"code": code})

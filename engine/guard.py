@@ -1,5 +1,8 @@
 """What a request carries is looked at before anything reads it: shape, depth, characters, numbers."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -7,29 +10,52 @@ import orjson
 from errors import BadUserInput, MalformedRequest
 
 DEEPEST = 64
+MOST_VALUES = 20_000
 LARGEST_NUMBER = 2**63
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON value of a body; MalformedRequest when it is none, or nested beyond reason."""
-    _check_depth(body)
+    """The JSON value of a body; MalformedRequest when it is none, nested beyond reason, or made of too many values."""
+    # Counting is a thousand times faster than walking, and nearly every body is well below.
+    is_suspect = body.count(b"[") + body.count(b"{") > DEEPEST or body.count(b",") > MOST_VALUES
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        if not is_suspect:
+            return orjson.loads(body)
+        with _no_collecting():
+            value = orjson.loads(body)
+            _check_size(value)
+    except orjson.JSONDecodeError:  # also beyond 1,024 levels
         raise MalformedRequest("The body is not valid JSON.") from None
+    return value
 
 
-def _check_depth(body: bytes) -> None:
-    """Refuse deep nesting before parsing; brackets inside strings only make it stricter by counting closers too."""
-    depth = deepest = 0
-    for byte in body.translate(None, delete=KEEPS_NO_BRACKET):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > 10 * DEEPEST:
-            raise MalformedRequest("The body is nested too deeply.")
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep the collector from walking hundreds of thousands of new lists again and again, only to find them all in use."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
-KEEPS_NO_BRACKET = bytes(each for each in range(256) if each not in b"[]{}")
+def _check_size(value: Any) -> None:
+    """Refuse what would keep the process busy, level by level."""
+    level, seen = [value], 0
+    for _ in range(DEEPEST):
+        inner: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
+        seen += len(inner)
+        if seen > MOST_VALUES:
+            raise MalformedRequest("The body has too many values.")
+        if not inner:
+            return
+        level = inner
+    raise MalformedRequest("The body is nested too deeply.")
 
 
 def check_values(value: Any, *, depth: int = 0) -> None:

@@ -8,7 +8,6 @@ from uuid import uuid4
 from starlette.requests import HTTPConnection
 
 from engine.runtime import runtime_of
-from resolvers.authentication import authenticate
 from resolvers.context import Context
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
@@ -38,6 +37,6 @@ async def open_context(connection: HTTPConnection, door: str = "graphql") -> Con
     ctx = begin_context(connection, door)
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
-        ctx = ctx.with_viewer(await authenticate(ctx.database, ctx.settings, token.strip()))
+        ctx = ctx.with_viewer(await runtime_of(connection).authority.viewer(token.strip()))
         connection.state.context = ctx
     return ctx

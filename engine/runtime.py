@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from starlette.requests import HTTPConnection
 
+from engine.authority import Authority
 from engine.execute import Engine
 from engine.persisted import Persisted
 from engine.seats import Seats
@@ -32,6 +33,7 @@ class Runtime:
     raw_engine: Engine
     stream: EventStream
     persisted: Persisted
+    authority: Authority
     seats: Seats = field(default_factory=Seats)
 
     def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
@@ -44,6 +46,7 @@ class Runtime:
             address=address,
             door=door,
             wake=self.stream.wake,
+            forget=self.authority.forget,
         )
 
 
@@ -61,6 +64,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
         Database(database_url, settings) as database,
         Bus(settings.broadcast_url or database_url) as bus,
         EventStream(database, bus) as stream,
+        Authority(database, settings, stream, bus) as authority,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
         engine = Engine(settings)
@@ -73,6 +77,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 raw_engine=Engine(settings, raw=True),
                 stream=stream,
                 persisted=Persisted(settings, engine.documents),
+                authority=authority,
             )
         )
         yield opened.result()

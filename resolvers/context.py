@@ -22,8 +22,12 @@ from settings import Settings
 if TYPE_CHECKING:
     from gateways.all import Gateways
     from resolvers.idempotency import Call
+    from resolvers.limits import Quota
 
 SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
+
+REVOKED = "revoked"
+"""Under this name a transaction notes whose sessions it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,12 @@ class Context:
     longest_page: int = 100
     longest_list: int = 1000
     wake: Callable[[], None] = lambda: None
+    forget: Callable[[int], None] = lambda _: None
+    """Called with each person whose sessions this request has ended, so that this very process does not know them any more."""
     call: "Call | None" = None
     loaders: dict[Any, Any] = field(default_factory=dict)
+    quotas: dict[str, "Quota"] = field(default_factory=dict)
+    """Where the caller stands under the limits that this request was counted by; the doors tell it."""
     done: Mapping[str, Any] = field(default_factory=dict)
     """What root fields of this operation have done already, where another run of it goes on."""
 
@@ -93,6 +101,8 @@ class Context:
                     await self.call.record(db)
         except (DBAPIError, TimeoutError) as error:
             raise refusal(error) from error
+        for user_id in db.info.get(REVOKED, ()):
+            self.forget(user_id)
         self.wake()
 
     async def fetch(self, statement: Executable) -> list[Any]:

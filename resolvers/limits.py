@@ -1,18 +1,21 @@
-"""How often an operation may be called: counted per call, in the database, so that processes and parallel calls count together."""
+"""How often an operation may be called: counted per call, in the database or from a share of it, so that processes count together."""
 
 import hashlib
 import ipaddress
 import math
 import time
+from dataclasses import dataclass
+from functools import cache
 
 import asyncpg
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from errors import RateLimited
 from models.database import Database
 from resolvers.context import Context
+from resolvers.leases import leases_of
 
 # Autocommitted, so that a call counts although its transaction fails.
 HIT = """
@@ -72,18 +75,62 @@ class PostgresStorage(Storage):
             await connection.execute("DELETE FROM limit_counters WHERE key = $1", key)
 
 
+EXACT = 10
+"""Limits up to this are counted in the database call by call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a caller may still do under one limit, as the doors tell it."""
+
+    name: str
+    limit: int
+    window: int
+    remaining: int
+    seconds: int
+    requested: int = 1
+    is_exceeded: bool = False
+
+
 async def limit(ctx: Context, name: str, rate: str, *, by: str | None = None) -> None:
     """Count one call by the viewer, else by the address, or by what is given; RateLimited beyond a rate such as "10/hour"."""
-    item, subject = parse(rate), keyed(ctx, by or caller(ctx))
+    item = _rate(rate)
+    if item.amount > EXACT:
+        quota = await spend(ctx, name, item.amount, item.get_expiry(), by=by)
+        if quota.is_exceeded:
+            raise RateLimited(quota.seconds)
+        return
+    subject = keyed(ctx, by or caller(ctx))
     limiter = FixedWindowRateLimiter(PostgresStorage(ctx.database))
     if not await limiter.hit(item, name, subject):
         window = await limiter.get_window_stats(item, name, subject)
-        raise RateLimited(max(1, math.ceil(window.reset_time - time.time())))
+        seconds = max(1, math.ceil(window.reset_time - time.time()))
+        ctx.quotas[name] = Quota(name, item.amount, item.get_expiry(), 0, seconds, is_exceeded=True)
+        raise RateLimited(seconds)
+
+
+async def spend(ctx: Context, name: str, limit: int, window: int, *, points: int = 1, by: str | None = None) -> Quota:
+    """Count points under a limit of more than ten, mostly without the database; the answer says whether they were granted."""
+    leases = leases_of(ctx.database)
+    held = f"{name} {limit} {by or caller(ctx)}"
+    standing = leases.spend(held, points)
+    if standing is None:
+        standing = await leases.take(held, f"{name} {limit} {keyed(ctx, by or caller(ctx))}", limit, window, points)
+    seconds = max(1, math.ceil(standing.seconds))
+    quota = Quota(name, limit, window, standing.remaining, seconds, points, not standing.is_granted)
+    ctx.quotas[name] = quota
+    return quota
+
+
+@cache
+def _rate(text: str) -> RateLimitItem:
+    return parse(text)
 
 
 async def forget_counters(database: Database) -> None:
     """Clear every limit and every lockout."""
     await PostgresStorage(database).reset()
+    leases_of(database).forget()
     async with database.reading() as connection:
         await connection.execute("DELETE FROM sign_in_failures")
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import Unauthenticated
 from models.identity import Session, User
-from resolvers.context import Context
+from resolvers.context import REVOKED, Context
 from resolvers.idempotency import answers
 from resolvers.limits import limit
 from resolvers.operations import ANYONE, SIGNED_IN, allow
@@ -119,6 +119,7 @@ async def end_sessions(db: AsyncSession, reason: EndReason, *which: ColumnElemen
     sessions = (await db.scalars(ended, execution_options={"synchronize_session": False})).all()
     for each in sessions:
         await announce(db, SessionEnded(each))
+        db.info.setdefault(REVOKED, set()).add(each.user_id)
     return len(sessions)
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from starlette.requests import HTTPConnection
 
+from engine.runtime import runtime_of
 from errors import ApiError, BadUserInput, Unauthenticated
-from resolvers.authentication import authenticate
 from resolvers.context import NOBODY, Context, Viewer
 from rest_compat.routes import Route
 
@@ -92,7 +92,7 @@ async def bearer(connection: HTTPConnection, ctx: Context) -> Viewer:
         return NOBODY
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    return await authenticate(ctx.database, ctx.settings, token.strip())
+    return await runtime_of(connection).authority.viewer(token.strip())
 
 
 def utc_z(value: datetime) -> str:

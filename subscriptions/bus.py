@@ -35,6 +35,7 @@ class Line(BroadcastBackend):
         self.url = url
         self.channels: set[str] = set()
         self.connected = asyncio.Event()
+        self.times_connected = 0
         self._news: dict[str, str] = {}
         self._has_news = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -78,6 +79,7 @@ class Line(BroadcastBackend):
 
     def is_up(self) -> None:
         """The connection stands, and follows all channels."""
+        self.times_connected += 1
         self.connected.set()
         for channel in self.channels:
             self.heard(channel, "")
@@ -235,13 +237,19 @@ class Bus(Broadcast):
     """broadcaster without its faults: channels are counted under a lock, queues are bounded, lost connections are made anew."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(backend=PostgresLine(url) if url.startswith("postgres") else RedisLine(url))
+        self._line: Line = PostgresLine(url) if url.startswith("postgres") else RedisLine(url)
+        super().__init__(backend=self._line)
         self._listeners: dict[str, set[Listener]] = {}
         self._changing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         await self.connect()
         return self
+
+    @property
+    def connection(self) -> int:
+        """The number of the present connection, by which it is told from earlier ones; 0 while there is none."""
+        return self._line.times_connected if self._line.connected.is_set() else 0
 
     async def disconnect(self) -> None:
         self._listener_task.cancel()

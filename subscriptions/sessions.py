@@ -6,6 +6,9 @@ from uuid import UUID
 
 from models.identity import Session
 
+AUTHORITY = "authority"
+"""The topic of whatever changes what somebody may do; the server's own processes follow it, and nobody else."""
+
 
 def session_topic(family: UUID) -> str:
     """The topic of one session; only the connections that were opened by it follow it."""
@@ -21,7 +24,7 @@ class SessionEnded:
 
     @property
     def topics(self) -> list[str]:
-        return [session_topic(self.session.family), f"user:{self.session.user_id}"]
+        return [session_topic(self.session.family), f"user:{self.session.user_id}", AUTHORITY]
 
     @property
     def subject_id(self) -> int:
@@ -30,3 +33,8 @@ class SessionEnded:
     @property
     def data(self) -> dict[str, Any]:
         return {"reason": self.session.end_reason}
+
+
+def whose(topics: tuple[str, ...]) -> int:
+    """The person whom an event of the topic `authority` is about."""
+    return next(int(each.removeprefix("user:")) for each in topics if each.startswith("user:"))
