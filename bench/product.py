@@ -88,6 +88,8 @@ def running_product(*, command: tuple[str, ...] = ()) -> Iterator[Product]:
         "BROADCAST_URL": "",
         "MODE": "demo",
         "ACCESS_MINUTES": str(TOKEN_MINUTES),
+        "RUN_JOBS": "false",  # mails and the like belong to `make worker`; the opponents write none
+        "LOG_LEVEL": "warning",  # nor do they write a line per request
     }
     try:
         with (folder / "serve.log").open("wb") as log, _started([*command, "main.py", "serve"], environment, log.fileno()) as pid:

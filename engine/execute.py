@@ -1,7 +1,6 @@
 """Running operations: one engine for every transport."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from typing import Any, cast
@@ -84,7 +83,7 @@ class Engine:
                 try:
                     return await self._compiled(document, chosen, ctx, variables or {})
                 except Unusual as unusual:
-                    ctx = dataclasses.replace(ctx, done=unusual.done)
+                    ctx = ctx.but(done=unusual.done)
                     return await self.run_reference(document, chosen, ctx, variables or {}, operation_name)
         except TimeoutError:
             return _refused(Unavailable("The operation took too long."))

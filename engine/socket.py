@@ -50,7 +50,7 @@ async def graphql_socket(websocket: WebSocket) -> None:
             return
         await websocket.accept(PROTOCOL)
         # Without the handshake's key, which would be the same for every write on this connection.
-        await Socket(websocket, runtime, dataclasses.replace(ctx, idempotency_key=None), seats).serve()
+        await Socket(websocket, runtime, ctx.but(idempotency_key=None), seats).serve()
 
 
 class End(Exception):

@@ -1,7 +1,6 @@
 """Long connections: their rights are asked for anew every few seconds, and nothing is told to who lost them."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from time import monotonic
@@ -47,7 +46,7 @@ class Watcher:
                 self._ctx = self._ctx.with_viewer(await authenticate_again(self._ctx.database, self._ctx.viewer))
                 self._fresh_until = self._seconds() + FRESH_SECONDS
                 self._times_asked += 1
-        return dataclasses.replace(self._ctx, request_id=f"req_{uuid4().hex}", loaders={})
+        return self._ctx.but(request_id=f"req_{uuid4().hex}", loaders={})
 
     async def watch(self, operation: Operation, arguments: dict[str, Any], after: str | None) -> Events:
         """Begin to follow what an operation lets the viewer follow, from a cursor or from now on."""

@@ -1,6 +1,5 @@
 """One older system at work: the one handler that all of them share."""
 
-import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +114,7 @@ class System:
         for name, rate in ((self.name, self.dialect.limit), (f"{self.name} {route.name}", route.limit)):
             if rate:
                 await limit(ctx, name, rate)
-        return dataclasses.replace(ctx, longest_page=LONGEST_LIST)
+        return ctx.but(longest_page=LONGEST_LIST)
 
     async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:
         try:
