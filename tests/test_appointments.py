@@ -13,16 +13,19 @@ from sqlalchemy import func, select
 from engine.execute import Engine
 from errors import BadUserInput, Conflict, IdempotencyKeyReused, NotFound, SlotTaken, Unavailable
 from gateways.all import open_gateways
-from models.bookings import Booking, BookingStatus
+from models.bookings import Booking, BookingStatus, PaymentStatus
 from models.database import Database
 from models.identity import Role, User
 from models.keys import Key
 from models.memberships import MembershipCredit
+from models.payments import Refund
 from models.scheduling import Reservation
 from resolvers import appointments, bookings, holds, scheduling
 from resolvers.context import Context, Viewer
 from resolvers.operations import perform
+from resolvers.refunds import finish_refund
 from settings import Settings
+from tests.paying import begin, confirm
 from tests.worlds import Spa, make_member, make_person, make_spa, soon
 
 
@@ -129,6 +132,19 @@ async def test_a_cancelled_slot_is_free_again(world: Context, database: Database
     assert (await book(by(world, bob), spa)).id != made.id
     with pytest.raises(Conflict):
         await perform(bookings.cancel_booking, by(world, ann), {"id": Key(number=made.id)})
+
+
+async def test_a_paid_appointment_that_is_cancelled_gives_the_money_back(world: Context, database: Database, spa: Spa) -> None:
+    ann = by(world, await make_person(database))
+    made = await book(ann, spa)
+    await confirm(ann, (await begin(ann, made)).payment_intent_id)
+    cancelled = await perform(bookings.cancel_booking, ann, {"id": Key(number=made.id)})
+    [refund] = await world.fetch(select(Refund.id, Refund.amount))
+    await finish_refund(world, refund["id"])
+    async with database.sessions() as db:
+        stored = await db.get_one(Booking, cancelled.id)
+    assert refund["amount"] == Decimal("200.00")
+    assert (stored.status, stored.payment_status) == (BookingStatus.CANCELLED, PaymentStatus.REFUNDED)
 
 
 async def test_rescheduling_frees_the_old_slot_and_takes_the_new_one(world: Context, database: Database, spa: Spa) -> None:
