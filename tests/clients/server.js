@@ -1,5 +1,6 @@
 // The server under test, its demo people, and a wire to it that can be cut.
 
+import assert from "node:assert/strict";
 import net from "node:net";
 
 export const SERVER = process.env.ATRIUM ?? "http://localhost:8000";
@@ -52,6 +53,22 @@ export async function wire() {
     address: `http://127.0.0.1:${relay.address().port}/graphql`,
     cut: () => open.forEach((each) => each.destroy()),
     close: () => (open.forEach((each) => each.destroy()), relay.close()),
+  };
+}
+
+/** What a follower of bookings hears: where it is, what was requested, and that nothing is told twice. */
+export function following() {
+  const told = new Set();
+  const requested = heard();
+  return {
+    told,
+    requested,
+    cursor: undefined,
+    hear({ data: { bookingEvents: event } }) {
+      assert.ok(!told.has(event.cursor), `${event.cursor} was told twice`);
+      told.add((this.cursor = event.cursor));
+      if (event.kind === "REQUESTED") requested.hear(event.booking.reference);
+    },
   };
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "graphql-sse";
-import { EVENTS, GRAPHQL, ROOMS, book, heard, signIn, wire } from "./server.js";
+import { EVENTS, GRAPHQL, ROOMS, book, following, heard, signIn, wire } from "./server.js";
 
 const collect = async (answers) => {
   const all = [];
@@ -27,33 +27,29 @@ test("who is not signed in learns it", async () => {
   assert.equal(answer.errors[0].extensions.code, "UNAUTHENTICATED");
 });
 
-test("what happened while the stream was cut is told afterwards, once and in order", async () => {
+test("what happened while the stream was cut is told afterwards, once and in order", async (t) => {
   const token = await signIn();
   const line = await wire();
-  const events = heard();
+  t.after(line.close);
+  const follower = following();
   const connected = heard();
-  let last;
   const client = createClient({
     url: line.address,
-    headers: () => ({ authorization: `Bearer ${token}`, ...(last && { "last-event-id": last }) }),
+    headers: () => ({ authorization: `Bearer ${token}`, ...(follower.cursor && { "last-event-id": follower.cursor }) }),
     retry: () => new Promise((resolve) => setTimeout(resolve, 200)),
     on: { connected: connected.hear },
   });
-  client.subscribe(
-    { query: EVENTS },
-    { next: ({ data }) => ((last = data.bookingEvents.cursor), events.hear(data.bookingEvents)), error: assert.fail, complete: () => {} },
-  );
+  t.after(client.dispose);
+  client.subscribe({ query: EVENTS }, { next: (answer) => follower.hear(answer), error: assert.fail, complete: () => {} });
   await connected.nth(1);
   await new Promise((resolve) => setTimeout(resolve, 300));
   const first = await book(token, 6);
-  assert.equal((await events.nth(1)).booking.reference, first);
+  assert.equal(await follower.requested.nth(1), first);
   line.cut();
   const missed = await book(token, 7);
-  assert.equal((await events.nth(2)).booking.reference, missed);
+  assert.equal(await follower.requested.nth(2), missed);
   await connected.nth(2);
   const live = await book(token, 8);
-  assert.equal((await events.nth(3)).booking.reference, live);
-  assert.deepEqual(events.all.map((each) => each.booking.reference), [first, missed, live]);
-  client.dispose();
-  line.close();
+  assert.equal(await follower.requested.nth(3), live);
+  assert.deepEqual(follower.requested.all, [first, missed, live]);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
-import { EVENTS, ROOMS, book, heard, signIn, wire } from "./server.js";
+import { EVENTS, ROOMS, book, following, signIn, wire } from "./server.js";
 
 test("a query is answered over a socket", async () => {
   const client = createClient({ url: "ws" + process.env.ATRIUM.slice(4) + "/graphql", webSocketImpl: WebSocket });
@@ -15,11 +15,11 @@ test("a query is answered over a socket", async () => {
   assert.equal(answers[0].data.rooms.nodes.length, 2);
 });
 
-test("what happened while the socket was cut is told afterwards", async () => {
+test("what happened while the socket was cut is told afterwards", async (t) => {
   const token = await signIn();
   const line = await wire();
-  let after = null;
-  const events = heard();
+  t.after(line.close);
+  const follower = following();
   const client = createClient({
     url: line.address.replace("http", "ws"),
     webSocketImpl: WebSocket,
@@ -28,19 +28,18 @@ test("what happened while the socket was cut is told afterwards", async () => {
   });
   const follow = () =>
     client.subscribe(
-      { query: EVENTS, variables: { after } },
-      { next: ({ data }) => ((after = data.bookingEvents.cursor), events.hear(data.bookingEvents)), error: () => {}, complete: () => {} },
+      { query: EVENTS, variables: { after: follower.cursor } },
+      { next: (answer) => follower.hear(answer), error: () => {}, complete: () => {} },
     );
+  t.after(() => client.dispose());
   const connected = new Promise((ready) => client.on("connected", ready));
   follow();
   await connected;
   await new Promise((resolve) => setTimeout(resolve, 300));
   const first = await book(token, 4);
-  assert.equal((await events.nth(1)).booking.reference, first);
+  assert.equal(await follower.requested.nth(1), first);
   line.cut();
   const missed = await book(token, 5);
   follow();
-  assert.equal((await events.nth(2)).booking.reference, missed);
-  await client.dispose();
-  line.close();
+  assert.equal(await follower.requested.nth(2), missed);
 });
