@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from inspect import isawaitable
 from typing import Any, cast
 
 import strawberry
@@ -13,8 +14,8 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     create_source_event_stream,
-    execute,
     execute_subscription_event,
+    experimental_execute_incrementally,
 )
 
 from engine.answers import Answer
@@ -62,8 +63,6 @@ class Engine:
     ) -> Answer:
         """Run a query or mutation; `reads_only` refuses mutations, as GET must."""
         document = self.documents.get(text)
-        if document.errors:
-            return Answer(errors=document.errors, was_run=False)
         return await self.run_document(document, ctx, variables=variables, operation_name=operation_name, reads_only=reads_only)
 
     async def run_document(
@@ -75,7 +74,9 @@ class Engine:
         operation_name: str | None = None,
         reads_only: bool = False,
     ) -> Answer:
-        """Run a document that was checked."""
+        """Run a document, or say why it may not be run."""
+        if document.errors:
+            return Answer(errors=document.errors, was_run=False)
         try:
             chosen = self._chosen(document, operation_name)
             self._admit(document, chosen, ctx, variables, reads_only=reads_only)
@@ -91,13 +92,19 @@ class Engine:
             return _refused(refusal)
 
     async def run_in_parts(
-        self, document: Document, ctx: Context, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
+        self,
+        document: Document,
+        ctx: Context,
+        *,
+        variables: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        reads_only: bool = False,
     ) -> Answer | AsyncGenerator[dict[str, Any], None]:
         """Run a document with @defer or @stream: its parts, ready to be written, or one answer if there is nothing to wait for."""
         assert document.in_parts is not None  # noqa: S101 - whoever calls has looked
         try:
             chosen = self._chosen(document, operation_name)
-            self._admit(document, chosen, ctx, variables)
+            self._admit(document, chosen, ctx, variables, reads_only=reads_only)
             check_variables(self.schema, chosen, variables or {})
             return await begin(self.schema, document.in_parts, ctx, variables, operation_name, seconds=self.settings.operation_timeout)
         except TimeoutError:
@@ -141,8 +148,10 @@ class Engine:
     ) -> Answer:
         """Run by graphql-core, which knows every corner of the specification; BadUserInput for variables of a wrong shape."""
         check_variables(self.schema, operation, given)
-        result = execute(self.schema, document.node, None, ctx, given, operation_name)  # type: ignore[arg-type]
-        found = result if isinstance(result, ExecutionResult) else await result
+        assert document.node is not None  # noqa: S101 - only documents that were checked are run
+        # The plain `execute` refuses a schema that knows @defer; `document.node` has none, so the answer comes whole.
+        result = experimental_execute_incrementally(self.schema, document.node, None, ctx, given, operation_name)
+        found = cast(ExecutionResult, await result if isawaitable(result) else result)
         errors = found.errors or []
         was_run = not (found.data is None and errors and all(each.path is None for each in errors))
         return Answer(found.data, list(errors), was_run=was_run)

@@ -1,5 +1,7 @@
 """GraphQL over HTTP: POST for everything, GET for reads, in the media type that the client accepts."""
 
+from typing import Any
+
 import orjson
 from graphql import GraphQLError
 from starlette.requests import Request
@@ -63,7 +65,8 @@ async def _enter(request: Request, runtime: Runtime, media: Media) -> tuple[Cont
 
 
 async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked, media: Media) -> Response:
-    engine, variables, name = runtime.engine, asked.variables, asked.operation_name
+    engine, name = runtime.engine, asked.operation_name
+    given: Any = {"variables": asked.variables, "operation_name": name, "reads_only": request.method in READING}
     try:
         text = runtime.persisted.text_of(asked)
     except ApiError as refusal:
@@ -71,13 +74,13 @@ async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked
         return _respond(request, answer, ctx, media, _status(answer, media))
     document = engine.documents.get(text)
     request.state.operation = document.label(name)
-    if media.in_parts and document.in_parts and not document.errors and request.method == "POST":
-        found = await engine.run_in_parts(document, ctx, variables=variables, operation_name=name)
+    if media.in_parts and document.in_parts and not document.errors:
+        found = await engine.run_in_parts(document, ctx, **given)
         if not isinstance(found, Answer):
             headers = {"X-Request-ID": ctx.request_id, "Cache-Control": PRIVATE, "X-Accel-Buffering": "no"}
             return StreamingResponse(multipart(found), 200, headers, MEDIA)
     else:
-        found = await engine.run(text, ctx, variables=variables, operation_name=name, reads_only=request.method in READING)
+        found = await engine.run_document(document, ctx, **given)
     return _respond(request, found, ctx, media, _status(found, media))
 
 
