@@ -4,12 +4,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.answers import Answer
+from engine.answers import Answer, written
 from engine.guard import parse_json
 from engine.request import open_context
 from engine.runtime import runtime_of
@@ -142,4 +141,4 @@ def _respond(request: Request, answer: Answer, ctx: Context, media: str, status:
         media = f"{PLAIN}; charset=utf-8"
     body = answer.body(ctx)
     request.state.codes = [each["extensions"]["code"] for each in body.get("errors", ())]
-    return Response(orjson.dumps(body, default=str), status, headers, media)
+    return Response(written(body), status, headers, media)
