@@ -33,7 +33,7 @@ def begin_context(connection: HTTPConnection, door: str = "graphql") -> Context:
 
 async def open_context(connection: HTTPConnection, door: str = "graphql") -> Context:
     """The context with its viewer; Unauthenticated when a token was sent that is not good."""
-    ctx = begin_context(connection, door)
+    ctx: Context = getattr(connection.state, "context", None) or begin_context(connection, door)
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         ctx = ctx.with_viewer(await runtime_of(connection).authority.viewer(token.strip()))
