@@ -20,6 +20,7 @@ class Answer:
     data: dict[str, Any] | None = None
     errors: list[GraphQLError] = field(default_factory=list)
     was_run: bool = True
+    extensions: dict[str, Any] = field(default_factory=dict)
 
     def body(self, ctx: Context) -> dict[str, Any]:
         """The answer as GraphQL spells it."""
@@ -28,6 +29,8 @@ class Answer:
             body["data"] = self.data
         if self.errors:
             body["errors"] = [spell(each, ctx) for each in self.errors]
+        if self.extensions:
+            body["extensions"] = self.extensions
         return body
 
 

@@ -8,6 +8,7 @@ from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema, GraphQ
 from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 
 from engine import limits
+from engine.cost import Price
 from engine.overlaps import MergeableFieldsRule, TooEntangled
 from settings import Settings
 
@@ -24,6 +25,8 @@ class Document:
     errors: list[GraphQLError]
     compilers: dict[str | None, Any] = field(default_factory=dict, compare=False)
     """The compiled forms of its operations by their name, made when they are first run."""
+    prices: dict[str | None, Price] = field(default_factory=dict, compare=False)
+    """What its operations cost, by their name."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation that would run; none when the name does not decide."""

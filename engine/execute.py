@@ -21,6 +21,7 @@ from graphql import (
 from engine.answers import Answer
 from engine.build import install, keep_python_values
 from engine.compiled import Compiler
+from engine.cost import Price, charge
 from engine.documents import Document, Documents
 from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
@@ -42,6 +43,8 @@ class Engine:
         self.schema = self.strawberry._schema
         self.flavour = RAW if raw else graphql_flavour(self.schema)
         self.settings = settings
+        self.counts_cost = not raw
+        """The documents of older systems are ours; their callers are limited by requests."""
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
 
@@ -78,6 +81,8 @@ class Engine:
             if reads_only and operation is not OperationType.QUERY:
                 raise BadUserInput("GET may only read.")
             check_values(variables)
+            if self.counts_cost:
+                await self._charge(document, chosen, ctx, variables or {})
             async with asyncio.timeout(self.settings.operation_timeout):
                 try:
                     return await self._compiled(document, chosen, ctx, variables or {})
@@ -88,6 +93,16 @@ class Engine:
             return _refused(Unavailable("The operation took too long."))
         except ApiError as refusal:
             return _refused(refusal)
+
+    async def _charge(self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any]) -> None:
+        """Take what an operation costs from the caller's budget."""
+        name = operation.name.value if operation.name else None
+        price = document.prices.get(name)
+        if price is None and document.node is not None:
+            price = document.prices[name] = Price(self.schema, document.node, operation)
+        if price is not None:
+            price.admit(ctx)
+            await charge(ctx, price.with_variables(given))
 
     async def _compiled(self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any]) -> Answer:
         """The answer of the compiled operation; Unusual where only the reference executor knows it."""
@@ -118,8 +133,10 @@ class Engine:
             return Answer(errors=document.errors, was_run=False)
         try:
             check_values(variables)
-            check_variables(self.schema, self._chosen(document, operation_name), variables or {})
+            chosen = self._chosen(document, operation_name)
+            check_variables(self.schema, chosen, variables or {})
             ctx = await watcher.context()
+            await self._charge(document, chosen, ctx, variables or {})
         except ApiError as refusal:
             return _refused(refusal)
         executor = Executor.build(self.schema, document.node, watcher, ctx, variables, operation_name)

@@ -9,11 +9,13 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.answers import Answer
+from engine.answers import Answer, refusal_of
+from engine.cost import NAME as COST
+from engine.cost import CostExceeded, told
 from engine.guard import parse_json
 from engine.request import open_context
 from engine.runtime import runtime_of
-from errors import ApiError, MalformedRequest, MethodNotAllowed, PayloadTooLarge
+from errors import ApiError, MalformedRequest, MethodNotAllowed, PayloadTooLarge, Unavailable, retry_after
 from resolvers.context import Context
 
 MODERN, PLAIN = "application/graphql-response+json", "application/json"
@@ -65,7 +67,9 @@ async def graphql(request: Request) -> Response:
         asked.query, ctx, variables=asked.variables, operation_name=asked.operation_name, reads_only=request.method == "GET"
     )
     request.state.operation = engine.documents.get(asked.query).label(asked.operation_name)
-    return _respond(request, answer, ctx, media, 400 if not answer.was_run and media == MODERN else 200)
+    if asked.extensions.get("cost") and COST in ctx.quotas:
+        answer.extensions["cost"] = told(ctx.quotas[COST])
+    return _respond(request, answer, ctx, media, _status(answer, media))
 
 
 async def _read(request: Request) -> Asked:
@@ -136,10 +140,21 @@ def _refused(refusal: ApiError) -> Answer:
     return Answer(errors=[GraphQLError(refusal.message, original_error=refusal)], was_run=False)
 
 
+def _status(answer: Answer, media: str) -> int:
+    """Nothing but refusals has a status of its own, and of those only what a proxy or a client should know without reading."""
+    refusal = refusal_of(answer.errors[0]) if answer.data is None and answer.errors else None
+    if isinstance(refusal, Unavailable | CostExceeded):
+        return refusal.status
+    return 400 if not answer.was_run and media == MODERN else 200
+
+
 def _respond(request: Request, answer: Answer, ctx: Context, media: str, status: int) -> Response:
     headers = {"X-Request-ID": ctx.request_id}
     if media == PLAIN:
         media = f"{PLAIN}; charset=utf-8"
+    for each in answer.errors:
+        if seconds := retry_after(refusal_of(each)):
+            headers["Retry-After"] = str(seconds)
     body = answer.body(ctx)
     request.state.codes = [each["extensions"]["code"] for each in body.get("errors", ())]
     return Response(orjson.dumps(body, default=str), status, headers, media)
