@@ -21,6 +21,7 @@ from graphql import (
     is_list_type,
 )
 
+from engine.limits import INTROSPECTION
 from engine.pages import LARGEST, USUAL
 from errors import ApiError, Forbidden
 from resolvers.context import Context
@@ -31,6 +32,8 @@ WRITE = 10
 LISTED = 10
 """Rows that a list without pages is taken to have."""
 SIZES = ("first", "last", "perPage")
+SCHEMA = 100
+"""Points of looking at the schema."""
 WINDOW = 60
 NAME = "cost"
 FREE = ("PageInfo",)
@@ -100,8 +103,10 @@ class Price:
         if field is None or node.selection_set is None:
             return Counter()
         kind = get_named_type(field.type)
-        self._introspects = self._introspects or node.name.value in ("__schema", "__type")
-        if not is_composite_type(kind) or kind.name.startswith("__") or kind.name in FREE:
+        if node.name.value in INTROSPECTION:
+            self._introspects = True
+            return Counter({None: SCHEMA})
+        if not is_composite_type(kind) or kind.name in FREE:
             return Counter()
         inner = self._points(node.selection_set, kind)
         if kind.name.endswith("Connection"):

@@ -4,7 +4,17 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    parse,
+    validate,
+)
 from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 
 from engine import limits
@@ -27,6 +37,8 @@ class Document:
     """The compiled forms of its operations by their name, made when they are first run."""
     prices: dict[str | None, Price] = field(default_factory=dict, compare=False)
     """What its operations cost, by their name."""
+    introspected: dict[str | None, ExecutionResult] = field(default_factory=dict, compare=False)
+    """What its operations say of the schema, which does not change."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation that would run; none when the name does not decide."""
@@ -44,6 +56,11 @@ class Document:
             return "other"
         roots = operation.selection_set.selections
         return roots[0].name.value if len(roots) == 1 and isinstance(roots[0], FieldNode) else "several"
+
+
+def is_introspection(operation: OperationDefinitionNode) -> bool:
+    """Whether an operation asks about nothing but the schema."""
+    return all(isinstance(each, FieldNode) and each.name.value.startswith("__") for each in operation.selection_set.selections)
 
 
 class Documents:

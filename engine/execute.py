@@ -16,13 +16,14 @@ from graphql import (
     create_source_event_stream,
     execute,
     execute_subscription_event,
+    execute_sync,
 )
 
 from engine.answers import Answer
 from engine.build import install, keep_python_values
 from engine.compiled import Compiler
 from engine.cost import Price, charge
-from engine.documents import Document, Documents
+from engine.documents import Document, Documents, is_introspection
 from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
 from engine.shaping import Unusual
@@ -43,6 +44,7 @@ class Engine:
         self.schema = self.strawberry._schema
         self.flavour = RAW if raw else graphql_flavour(self.schema)
         self.settings = settings
+        self._introspecting = asyncio.Lock()
         self.counts_cost = not raw
         """The documents of older systems are ours; their callers are limited by requests."""
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
@@ -118,11 +120,24 @@ class Engine:
     ) -> Answer:
         """Run by graphql-core, which knows every corner of the specification; BadUserInput for variables of a wrong shape."""
         check_variables(self.schema, operation, given)
+        if is_introspection(operation):
+            return await self._introspect(document, operation, given)
         result = execute(self.schema, document.node, None, ctx, given, operation_name)  # type: ignore[arg-type]
         found = result if isinstance(result, ExecutionResult) else await result
         errors = found.errors or []
         was_run = not (found.data is None and errors and all(each.path is None for each in errors))
         return Answer(found.data, list(errors), was_run=was_run)
+
+    async def _introspect(self, document: Document, operation: OperationDefinitionNode, given: dict[str, Any]) -> Answer:
+        """Describe the schema in a thread, one question at a time, since that may take longer than others can wait."""
+        name = operation.name.value if operation.name else None
+        found = document.introspected.get(name)
+        if found is None:
+            async with self._introspecting:
+                found = await asyncio.to_thread(execute_sync, self.schema, document.node, variable_values=given, operation_name=name)  # type: ignore[arg-type]
+            if not operation.variable_definitions:
+                document.introspected[name] = found
+        return Answer(found.data, list(found.errors or []))
 
     async def subscribe(
         self, text: str, watcher: Watcher, *, variables: dict[str, Any] | None = None, operation_name: str | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from graphql import parse
+from graphql import get_introspection_query, parse
 from starlette.applications import Starlette
 
 from engine.cost import Price
@@ -24,6 +24,7 @@ def points(text: str, **variables: Any) -> int:
     ("text", "expected"),
     [
         ("{ __typename }", 1),
+        ("{ __schema { types { fields { name } } } }", 100),
         ("{ services { nodes { name } } }", 20),
         ("{ services { totalCount pageInfo { total } } }", 1),
         ("{ services(first: 50) { nodes { name category { name } } } }", 100),
@@ -45,7 +46,7 @@ def test_a_variable_sizes_a_list(given: dict[str, Any], expected: int) -> None:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"cost_budget_strangers": 100, "max_cost": 2000})
+    return settings.model_copy(update={"cost_budget_strangers": 200, "max_cost": 2000})
 
 
 SERVICES = "query($n: Int) { services(first: $n) { nodes { name } } }"
@@ -54,17 +55,18 @@ SERVICES = "query($n: Int) { services(first: $n) { nodes { name } } }"
 async def test_a_budget_is_spent_told_and_refused(client: httpx2.AsyncClient) -> None:
     asked = {"query": SERVICES, "variables": {"n": 40}, "extensions": {"cost": True}}
     first = await client.post("/graphql", json=asked)
-    assert first.json()["extensions"]["cost"] == {"requested": 40, "remaining": 60, "limit": 100, "resetSeconds": 60}
-    assert first.headers["RateLimit-Policy"] == '"cost";q=100;w=60'
-    assert first.headers["RateLimit"] == '"cost";r=60;t=60'
-    await client.post("/graphql", json=asked)
+    assert first.json()["extensions"]["cost"] == {"requested": 40, "remaining": 160, "limit": 200, "resetSeconds": 60}
+    assert first.headers["RateLimit-Policy"] == '"cost";q=200;w=60'
+    assert first.headers["RateLimit"] == '"cost";r=160;t=60'
+    for _ in range(3):
+        await client.post("/graphql", json=asked | {"variables": {"n": 47}})
     refused = await client.post("/graphql", json=asked)
     assert refused.status_code == 429
     (error,) = refused.json()["errors"]
     assert error["extensions"]["code"] == "COST_EXCEEDED"
-    assert (error["extensions"]["requested"], error["extensions"]["remaining"]) == (40, 20)
+    assert (error["extensions"]["requested"], error["extensions"]["remaining"]) == (40, 19)
     assert 0 < int(refused.headers["Retry-After"]) <= 60
-    assert "extensions" not in (await client.post("/graphql", json={"query": SERVICES, "variables": {"n": 20}})).json()
+    assert "extensions" not in (await client.post("/graphql", json={"query": SERVICES, "variables": {"n": 19}})).json()
 
 
 async def test_what_costs_more_than_anything_may_is_refused_whatever_is_left(client: httpx2.AsyncClient) -> None:
@@ -75,12 +77,12 @@ async def test_what_costs_more_than_anything_may_is_refused_whatever_is_left(cli
 
 async def test_a_socket_spends_the_same_budget(server: str) -> None:
     async with talking(server) as talk:
-        for number in range(2):
+        for number in range(4):
             await talk.ask(SERVICES, str(number), n=50)
             assert (await talk.hear())["type"] == "next"
             assert (await talk.hear())["type"] == "complete"
-        await talk.ask(SERVICES, "3", n=50)
-        assert await talk.refusal("3") == "COST_EXCEEDED"
+        await talk.ask(SERVICES, "5", n=50)
+        assert await talk.refusal("5") == "COST_EXCEEDED"
 
 
 async def test_outside_of_a_demo_only_staff_may_introspect(app: Starlette, client: httpx2.AsyncClient) -> None:
@@ -90,3 +92,9 @@ async def test_outside_of_a_demo_only_staff_may_introspect(app: Starlette, clien
         refused = await client.post("/graphql", json={"query": text})
         assert refused.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     assert (await client.post("/graphql", json={"query": "{ __typename }"})).json() == {"data": {"__typename": "Query"}}
+
+
+async def test_tools_may_ask_for_the_whole_schema_of_a_demo(client: httpx2.AsyncClient) -> None:
+    for _ in range(2):
+        answer = await client.post("/graphql", json={"query": get_introspection_query()})
+        assert {"Query", "Mutation"} <= {each["name"] for each in answer.json()["data"]["__schema"]["types"]}
