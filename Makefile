@@ -12,10 +12,10 @@ URL ?= http://localhost:8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve dev worker migrate schema test check format bench race conformance
+.PHONY: help serve dev worker migrate schema test check format bench race conformance test-clients
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-12s %s\n' "$$name" "$$purpose"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-12s %s\n' "$$name" "$$purpose"; done
 
 # pip verifies every download against the hashes in the lock; its configured index, proxies and caches are left as they are
 $(READY): requirements.lock
@@ -64,3 +64,6 @@ race: $(READY) ## Let 200 people book one slot at the same moment
 conformance: $(READY) ## Let clients of the older systems try a running server (URL=…, CONFORMANCE=folder of the runner)
 	@$(RUN) -m pip install --quiet -r $(CONFORMANCE)/requirements.txt
 	@$(RUN) $(CONFORMANCE)/run --base-url $(URL)
+
+test-clients: $(READY) ## Let clients that others wrote (Apollo, urql, Relay, graphql-ws …) try a server of its own; needs Node.js
+	@$(RUN) -m tests.clients

@@ -8,12 +8,14 @@ import socket
 import struct
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from engine.line import LINE
 from settings import Settings
 from startup import CannotStart
 
@@ -29,6 +31,18 @@ class PatientHttp(HttpToolsProtocol):
 
     _deadline: TimerHandle | None = None
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.is_ending = asyncio.Event()
+
+    def shutdown(self) -> None:
+        self.is_ending.set()
+        super().shutdown()
+
+    def let_go(self) -> None:
+        """Forget a client that does not read, and what was written to it."""
+        drop(self.transport)
+
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._allow(HEADER_SECONDS)
@@ -39,6 +53,8 @@ class PatientHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        # For answers without an end: they end when the server does, and with a client that reads nothing.
+        self.scope["extensions"] = cast(Any, {LINE: self})
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self._allow(BODY_SECONDS)
@@ -80,9 +96,14 @@ class PatientSocket(WebSocketsSansIOProtocol):
 
     def _let_go(self) -> None:
         if not self.disconnected:
-            at_once = struct.pack("ii", 1, 0)  # so that the kernel does not keep what nobody reads either
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-            self.transport.abort()
+            drop(self.transport)
+
+
+def drop(transport: Transport) -> None:
+    """End a connection with all that waits to be read from it."""
+    at_once = struct.pack("ii", 1, 0)  # so that the kernel does not keep what nobody reads either
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    transport.abort()
 
 
 class Server(uvicorn.Server):

@@ -47,7 +47,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(serializer=lambda line, **_: orjson.dumps(line, default=repr).decode()),
         ]
     else:
-        last = [structlog.processors.format_exc_info, redact, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)]
+        last = [structlog.processors.format_exc_info, redact, as_text]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -61,6 +61,14 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     for name in LOUD:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
+
+
+def as_text(_: Any, __: str, line: EventDict) -> str:
+    """A line for people: when, how grave, what, and the rest by name."""
+    head = f"{line.pop('timestamp')} {line.pop('level'):<8} {line.pop('event')}"
+    traceback = line.pop("exception", None)
+    facts = "".join(f" {name}={value}" for name, value in line.items())
+    return f"{head} {facts}\n{traceback}" if traceback else f"{head} {facts}"
 
 
 def redact(_: Any, __: str, line: EventDict) -> EventDict:

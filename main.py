@@ -20,7 +20,7 @@ from background import alongside
 from demo.clock import follow_clock
 from demo.routes import demo_routes
 from engine.execute import Engine
-from engine.http import graphql
+from engine.http import graphql_door
 from engine.runtime import Runtime, running
 from engine.socket import graphql_socket
 from errors import NotFound
@@ -69,7 +69,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         return simulator
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    graphql_routes = [Route("/graphql", graphql, methods=["GET", "POST"]), WebSocketRoute("/graphql", graphql_socket)]
+    graphql_routes = [Route("/graphql", graphql_door), WebSocketRoute("/graphql", graphql_socket)]
     routes = [*graphql_routes, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)]
     app = Starlette(routes=routes, middleware=[Middleware(Requests)], lifespan=lifespan)
     app.state.settings = settings

@@ -24,6 +24,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class Introspection(StrEnum):
+    """Who may ask GraphQL about its schema."""
+
+    EVERYBODY = "everybody"
+    STAFF = "staff"
+    NOBODY = "nobody"
+
+
 class Mode(StrEnum):
     """How the server behaves when a key or a service is not configured."""
 
@@ -99,6 +107,14 @@ class Settings(BaseSettings):
     max_query: int = Field(100_000, description="Bytes that the text of a query may have.")
     operation_timeout: float = Field(10, description="Seconds that one operation may take.")
     cached_documents: int = Field(1000, description="Parsed GraphQL documents that a process keeps.")
+    persisted_queries: int = Field(1000, ge=0, description="Documents that a process keeps for clients that send only their hash; 0: none.")
+    trusted_documents: str | None = Field(
+        None, description="Manifest of the only documents that may be run, as Apollo's or Relay's tools write it; any may when empty."
+    )
+    introspection: Introspection | None = Field(
+        None, description="everybody, staff or nobody may ask for the schema; when empty, everybody in demo mode and staff in production."
+    )
+    stream_pause: float = Field(15, gt=0, description="Seconds without an event after which a stream of events shows that it lives.")
 
     allowed_origins: str = Field(
         "",
@@ -199,6 +215,11 @@ class Settings(BaseSettings):
     def log_lines(self) -> LogFormat:
         """How log lines are written in this process."""
         return self.log_format or (LogFormat.TEXT if self.is_demo else LogFormat.JSON)
+
+    @property
+    def introspection_for(self) -> Introspection:
+        """Who may ask for the schema in this process."""
+        return self.introspection or (Introspection.EVERYBODY if self.is_demo else Introspection.STAFF)
 
     @property
     def is_demo(self) -> bool:

@@ -91,6 +91,8 @@ def running_product(*, command: tuple[str, ...] = ()) -> Iterator[Product]:
         "ACCESS_MINUTES": str(TOKEN_MINUTES),
         "COST_BUDGET": str(POINTS),  # counted as ever, and never used up
         "COST_BUDGET_STRANGERS": str(POINTS),
+        "RUN_JOBS": "false",  # mails and the like belong to `make worker`; the opponents write none
+        "LOG_LEVEL": "warning",  # nor do they write a line per request
     }
     try:
         with (folder / "serve.log").open("wb") as log, _started([*command, "main.py", "serve"], environment, log.fileno()) as pid:

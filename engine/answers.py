@@ -20,6 +20,8 @@ class Answer:
     data: dict[str, Any] | None = None
     errors: list[GraphQLError] = field(default_factory=list)
     was_run: bool = True
+    cursor: str | None = None
+    """Where to go on after it, if it is an event."""
     extensions: dict[str, Any] = field(default_factory=dict)
 
     def body(self, ctx: Context) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def spell(error: GraphQLError, ctx: Context) -> dict[str, Any]:
             extensions["fields"] = {camel(name): text for name, text in refusal.fields.items()}
         extensions |= _camelled(refusal.details)
         message = refusal.message
-    elif error.original_error is not None and "code" not in (error.extensions or {}):
+    elif _is_unexpected(error):
         log.error("unexpected failure at %s in %s", error.path, ctx.request_id, exc_info=error.original_error)
         extensions, message = {"code": ApiError.code, "requestId": ctx.request_id}, ApiError.message
     else:
@@ -68,6 +70,14 @@ def _camelled(value: Any) -> Any:
     if isinstance(value, dict):
         return {camel(name): _camelled(inner) for name, inner in value.items()}
     return [_camelled(each) for each in value] if isinstance(value, list) else value
+
+
+def _is_unexpected(error: GraphQLError) -> bool:
+    """Whether something failed; what graphql-core itself says of a request, such as a null where none may be, is no failure."""
+    original: BaseException | None = error.original_error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    return original is not None and "code" not in (error.extensions or {})
 
 
 def camel(name: str) -> str:

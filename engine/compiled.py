@@ -124,7 +124,7 @@ class Root:
             if isinstance(outline, PageOutline) and page is not None:
                 return self._page_plan(outline, rows, page)
             rows = rows.limit(ctx.longest_list if getattr(outline, "is_list", False) else 1)
-            statement = compile_statement(outline.built.plan.select(rows))  # type: ignore[union-attr]
+            statement = outline.built.statement(rows)  # type: ignore[union-attr]
             return ReadPlan(outline, statement, None, [], [])
         except (ApiError, *WRONG_WITH_SYMBOLS):
             # It looks at values, or refuses what is missing: then it is asked anew for every call.
@@ -132,10 +132,10 @@ class Root:
 
     def _page_plan(self, outline: PageOutline, rows: Select[Any], page: Page) -> ReadPlan:
         keys = keys_of(rows, outline.table)
-        positions = [outline.built.plan.index(each.element) for each in keys] if outline.needs_cursors else []
+        positions = [outline.built.at(outline.built.plan.index(each.element)) for each in keys] if outline.needs_cursors else []
         cursor = None if page.cursor is None else [Symbol(f"{CURSOR} {position}", TEXT) for position in range(len(keys))]
         chosen = part(rows, keys, page, Symbol(LIMIT, NUMBER), Symbol(OFFSET, NUMBER), cursor)
-        statement = compile_statement(outline.built.plan.select(chosen))
+        statement = outline.built.statement(chosen)
         counting = compile_statement(count(rows)) if outline.counts else None
         return ReadPlan(outline, statement, counting, keys, positions)
 

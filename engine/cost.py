@@ -23,7 +23,7 @@ from graphql import (
 
 from engine.limits import INTROSPECTION
 from engine.pages import LARGEST, USUAL
-from errors import ApiError, Forbidden
+from errors import ApiError
 from resolvers.context import Context
 from resolvers.limits import Quota, spend
 
@@ -59,7 +59,6 @@ class Price:
             each.variable.name.value: int(each.default_value.value) if isinstance(each.default_value, IntValueNode) else USUAL
             for each in operation.variable_definitions or ()
         }
-        self._introspects = False
         points = self._points(operation.selection_set, schema.get_root_type(operation.operation))
         if operation.operation is OperationType.MUTATION:
             points[None] += WRITE * len(operation.selection_set.selections)
@@ -72,11 +71,6 @@ class Price:
         for name, points in self._per_row.items():
             total += points * _rows(given.get(name, self._defaults.get(name, USUAL)))
         return max(1, total)
-
-    def admit(self, ctx: Context) -> None:
-        """Let everybody look at the schema of a demo, and staff at that of any server; Forbidden for others."""
-        if self._introspects and not ctx.settings.is_demo and not ctx.viewer.is_staff:
-            raise Forbidden("Introspection is for staff.")
 
     def _points(self, selection_set: SelectionSetNode, parent: Any) -> Sum:
         total: Sum = Counter()
@@ -104,7 +98,6 @@ class Price:
             return Counter()
         kind = get_named_type(field.type)
         if node.name.value in INTROSPECTION:
-            self._introspects = True
             return Counter({None: SCHEMA})
         if not is_composite_type(kind) or kind.name in FREE:
             return Counter()

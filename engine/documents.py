@@ -1,10 +1,13 @@
 """Documents are parsed, measured and validated once, and kept while they are used."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
+    REMOVE,
+    DirectiveNode,
     DocumentNode,
     ExecutionResult,
     FieldNode,
@@ -12,8 +15,10 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    Visitor,
     parse,
     validate,
+    visit,
 )
 from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 
@@ -22,6 +27,7 @@ from engine.cost import Price
 from engine.overlaps import MergeableFieldsRule, TooEntangled
 from settings import Settings
 
+IN_PARTS = ("defer", "stream")
 RULES = tuple(MergeableFieldsRule if each is OverlappingFieldsCanBeMergedRule else each for each in specified_rules)
 MOST_ERRORS, MOST_PLACES, LONGEST_MESSAGE = 20, 10, 300
 """How much is said about a document: whoever sends nonsense is not sent it back."""
@@ -35,6 +41,10 @@ class Document:
     errors: list[GraphQLError]
     compilers: dict[str | None, Any] = field(default_factory=dict, compare=False)
     """The compiled forms of its operations by their name, made when they are first run."""
+    in_parts: DocumentNode | None = None
+    """The same with its @defer and @stream, for clients that read answers in parts; `node` has none."""
+    introspects: bool = False
+    """Whether it asks about the schema."""
     prices: dict[str | None, Price] = field(default_factory=dict, compare=False)
     """What its operations cost, by their name."""
     introspected: dict[str | None, ExecutionResult] = field(default_factory=dict, compare=False)
@@ -93,7 +103,12 @@ class Documents:
         except RecursionError:
             return Document(None, [GraphQLError("The query is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"})])
         refused = limits.refusals(node, self._settings, self._sensitive)
-        return Document(node, refused or self._invalid(node))
+        refused = refused or self._invalid(node)
+        if refused:
+            return Document(node, refused)
+        introspects = any(name in limits.INTROSPECTION for name in _field_names(node))
+        whole = visit(node, WithoutParts()) if any(name in text for name in IN_PARTS) else node
+        return Document(whole, [], in_parts=None if whole is node else node, introspects=introspects)
 
     def _invalid(self, node: DocumentNode) -> list[GraphQLError]:
         try:
@@ -101,6 +116,24 @@ class Documents:
         except TooEntangled:
             return [GraphQLError("The fragments overlap too much.", extensions={"code": "DOCUMENT_TOO_LARGE", "limit": "overlaps"})]
         return [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in found]
+
+
+class WithoutParts(Visitor):
+    """Takes away what only says that an answer may come in parts."""
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
+        """Leave out the directives for parts."""
+        return REMOVE if node.name.value in IN_PARTS else None
+
+
+def _field_names(node: DocumentNode) -> Iterator[str]:
+    waiting: list[Any] = list(node.definitions)
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, FieldNode):
+            yield each.name.value
+        selection = getattr(each, "selection_set", None)
+        waiting += selection.selections if selection else ()
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:

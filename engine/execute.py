@@ -1,9 +1,9 @@
 """Running operations: one engine for every transport."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from inspect import isawaitable
 from typing import Any, cast
 
 import strawberry
@@ -14,9 +14,8 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     create_source_event_stream,
-    execute,
     execute_subscription_event,
-    execute_sync,
+    experimental_execute_incrementally,
 )
 
 from engine.answers import Answer
@@ -26,13 +25,20 @@ from engine.cost import Price, charge
 from engine.documents import Document, Documents, is_introspection
 from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
+from engine.parts import begin
 from engine.shaping import Unusual
 from engine.variables import check_variables
 from engine.watching import Events, Watcher
-from errors import ApiError, BadUserInput, Unavailable
+from errors import ApiError, BadUserInput, Forbidden, MethodNotAllowed, Unavailable
 from resolvers.context import Context
 from schema.root import build_schema
-from settings import Settings
+from settings import Introspection, Settings
+
+
+class IntrospectionRefused(Forbidden):
+    """The schema is not shown to this caller; INTROSPECTION says to whom."""
+
+    code, message = "INTROSPECTION_DISABLED", "The schema is not shown to you here."
 
 
 class Engine:
@@ -44,9 +50,9 @@ class Engine:
         self.schema = self.strawberry._schema
         self.flavour = RAW if raw else graphql_flavour(self.schema)
         self.settings = settings
-        self._introspecting = asyncio.Lock()
         self.counts_cost = not raw
         """The documents of older systems are ours; their callers are limited by requests."""
+        self._introspecting = asyncio.Lock()
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
 
@@ -61,8 +67,6 @@ class Engine:
     ) -> Answer:
         """Run a query or mutation; `reads_only` refuses mutations, as GET must."""
         document = self.documents.get(text)
-        if document.errors:
-            return Answer(errors=document.errors, was_run=False)
         return await self.run_document(document, ctx, variables=variables, operation_name=operation_name, reads_only=reads_only)
 
     async def run_document(
@@ -74,37 +78,75 @@ class Engine:
         operation_name: str | None = None,
         reads_only: bool = False,
     ) -> Answer:
-        """Run a document that was checked."""
+        """Run a document, or say why it may not be run."""
+        if document.errors:
+            return Answer(errors=document.errors, was_run=False)
         try:
             chosen = self._chosen(document, operation_name)
-            operation = chosen.operation
-            if operation is OperationType.SUBSCRIPTION:
-                raise BadUserInput("Subscribe over a WebSocket.")
-            if reads_only and operation is not OperationType.QUERY:
-                raise BadUserInput("GET may only read.")
-            check_values(variables)
-            if self.counts_cost:
-                await self._charge(document, chosen, ctx, variables or {})
+            await self._admit(document, chosen, ctx, variables, reads_only=reads_only)
             async with asyncio.timeout(self.settings.operation_timeout):
                 try:
                     return await self._compiled(document, chosen, ctx, variables or {})
                 except Unusual as unusual:
-                    ctx = dataclasses.replace(ctx, done=unusual.done)
+                    ctx = ctx.but(done=unusual.done)
                     return await self.run_reference(document, chosen, ctx, variables or {}, operation_name)
         except TimeoutError:
             return _refused(Unavailable("The operation took too long."))
         except ApiError as refusal:
             return _refused(refusal)
 
-    async def _charge(self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any]) -> None:
-        """Take what an operation costs from the caller's budget."""
+    async def run_in_parts(
+        self,
+        document: Document,
+        ctx: Context,
+        *,
+        variables: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        reads_only: bool = False,
+    ) -> Answer | AsyncGenerator[dict[str, Any], None]:
+        """Run a document with @defer or @stream: its parts, ready to be written, or one answer if there is nothing to wait for."""
+        assert document.in_parts is not None  # noqa: S101 - whoever calls has looked
+        try:
+            chosen = self._chosen(document, operation_name)
+            await self._admit(document, chosen, ctx, variables, reads_only=reads_only)
+            check_variables(self.schema, chosen, variables or {})
+            return await begin(self.schema, document.in_parts, ctx, variables, operation_name, seconds=self.settings.operation_timeout)
+        except TimeoutError:
+            return _refused(Unavailable("The operation took too long."))
+        except ApiError as refusal:
+            return _refused(refusal)
+
+    async def _admit(
+        self,
+        document: Document,
+        chosen: OperationDefinitionNode,
+        ctx: Context,
+        variables: dict[str, Any] | None,
+        *,
+        reads_only: bool = False,
+    ) -> None:
+        """Refuse what this way of running is not for, and what costs more than the caller has left."""
+        if chosen.operation is OperationType.SUBSCRIPTION:
+            raise BadUserInput("Subscribe over a WebSocket, or accept text/event-stream.")
+        if reads_only and chosen.operation is not OperationType.QUERY:
+            raise MethodNotAllowed("GET may only read.")
+        if document.introspects and not self._may_introspect(ctx):
+            raise IntrospectionRefused
+        check_values(variables)
+        if self.counts_cost:
+            await charge(ctx, self._price(document, chosen).with_variables(variables or {}))
+
+    def _price(self, document: Document, operation: OperationDefinitionNode) -> Price:
         name = operation.name.value if operation.name else None
         price = document.prices.get(name)
-        if price is None and document.node is not None:
+        if price is None:
+            assert document.node is not None  # noqa: S101 - only documents that were checked are run
             price = document.prices[name] = Price(self.schema, document.node, operation)
-        if price is not None:
-            price.admit(ctx)
-            await charge(ctx, price.with_variables(given))
+        return price
+
+    def _may_introspect(self, ctx: Context) -> bool:
+        who = self.settings.introspection_for
+        return who is Introspection.EVERYBODY or (who is Introspection.STAFF and ctx.viewer.is_staff)
 
     async def _compiled(self, document: Document, operation: OperationDefinitionNode, ctx: Context, given: dict[str, Any]) -> Answer:
         """The answer of the compiled operation; Unusual where only the reference executor knows it."""
@@ -120,10 +162,12 @@ class Engine:
     ) -> Answer:
         """Run by graphql-core, which knows every corner of the specification; BadUserInput for variables of a wrong shape."""
         check_variables(self.schema, operation, given)
+        assert document.node is not None  # noqa: S101 - only documents that were checked are run
         if is_introspection(operation):
             return await self._introspect(document, operation, given)
-        result = execute(self.schema, document.node, None, ctx, given, operation_name)  # type: ignore[arg-type]
-        found = result if isinstance(result, ExecutionResult) else await result
+        # The plain `execute` refuses a schema that knows @defer; `document.node` has none, so the answer comes whole.
+        result = experimental_execute_incrementally(self.schema, document.node, None, ctx, given, operation_name)
+        found = cast(ExecutionResult, await result if isawaitable(result) else result)
         errors = found.errors or []
         was_run = not (found.data is None and errors and all(each.path is None for each in errors))
         return Answer(found.data, list(errors), was_run=was_run)
@@ -134,10 +178,14 @@ class Engine:
         found = document.introspected.get(name)
         if found is None:
             async with self._introspecting:
-                found = await asyncio.to_thread(execute_sync, self.schema, document.node, variable_values=given, operation_name=name)  # type: ignore[arg-type]
+                found = await asyncio.to_thread(self._describe, document, given, name)
             if not operation.variable_definitions:
                 document.introspected[name] = found
         return Answer(found.data, list(found.errors or []))
+
+    def _describe(self, document: Document, given: dict[str, Any], name: str | None) -> ExecutionResult:
+        assert document.node is not None  # noqa: S101 - as above
+        return cast(ExecutionResult, experimental_execute_incrementally(self.schema, document.node, None, None, given, name))
 
     async def subscribe(
         self, text: str, watcher: Watcher, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
@@ -151,7 +199,7 @@ class Engine:
             chosen = self._chosen(document, operation_name)
             check_variables(self.schema, chosen, variables or {})
             ctx = await watcher.context()
-            await self._charge(document, chosen, ctx, variables or {})
+            await charge(ctx, self._price(document, chosen).with_variables(variables or {}))
         except ApiError as refusal:
             return _refused(refusal)
         executor = Executor.build(self.schema, document.node, watcher, ctx, variables, operation_name)
@@ -169,8 +217,10 @@ class Engine:
 
     async def _answers(self, executor: Executor[Any], events: Events) -> AsyncGenerator[Answer, None]:
         async with aclosing(events):
-            async for ctx, event in events:
-                yield await self._answer(executor, ctx, event)
+            async for ctx, event, cursor in events:
+                answer = await self._answer(executor, ctx, event)
+                answer.cursor = str(cursor)
+                yield answer
 
     async def _answer(self, executor: Executor[Any], ctx: Context, event: Any) -> Answer:
         """One event with the selected fields, read with the rights and loaders of its own context."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import FieldNode, get_named_type, get_nullable_type, is_list_type, is_non_null_type, is_object_type
-from sqlalchemy import BigInteger, any_, select
+from sqlalchemy import BigInteger, Select, any_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from engine.plan import TYPE_NAME, Plan, Planner
+from engine.plan import TYPE_NAME, Batch, Plan, Planner
 from engine.shaping import Run, Shape, Spellers, Unusual, Writer
 from engine.symbols import NOW, VIEWER, Statement, Symbol, compile_statement
+from engine.whole import PART_AND_ORDER, Whole, is_possible
 
 Fetch = Callable[[Statement, dict[str, Any]], Awaitable[list[Any]]]
 KEYS = "keys"
@@ -18,18 +19,37 @@ KEYS = "keys"
 
 @dataclass
 class Built:
-    """A plan with the function that was written for it, and its batches."""
+    """A plan with the function that was written for it, and its batches: in the same statement, or each with its own."""
 
     plan: Plan
     shape: Shape
     batches: list["BuiltBatch"]
+    whole: Whole | None
+
+    def at(self, position: int) -> int:
+        """Where a column of the plan stands in the main rows' records."""
+        return position + PART_AND_ORDER if self.whole else position
+
+    def statement(self, rows: Select[Any]) -> Statement:
+        """The statement that reads these rows, compiled."""
+        return self.whole.statement(rows) if self.whole else compile_statement(self.plan.select(rows))
+
+    def split(self, records: list[Any]) -> tuple[list[Any], list[Any]]:
+        """The main rows, and those of the relations that came with them."""
+        if self.whole is None:
+            return records, []
+        main = [each for each in records if not each[0]]
+        return main, records[len(main) :]
 
     def run(self) -> Run:
         """An empty account of what one reading owes."""
-        return [{} for _ in self.batches]
+        return [{} for _ in self.plan.batches]
 
-    async def pay(self, fetch: Fetch, run: Run, ctx: Any) -> None:
-        """Fill the lists that the rows still owe, with one statement for each relation."""
+    async def pay(self, fetch: Fetch, run: Run, rest: list[Any], ctx: Any) -> None:
+        """Fill the lists that the rows still owe: from what came along, or with one statement for each relation."""
+        if self.whole:
+            self.whole.pay(rest, run, ctx)
+            return
         for batch, owed in zip(self.batches, run, strict=True):
             if owed:
                 records, inner = await fetch(batch.statement, {**_given(ctx), KEYS: list(owed)}), batch.built.run()
@@ -37,7 +57,7 @@ class Built:
                     child = batch.built.shape(record, inner, ctx)
                     for made in owed[record[batch.key_at]]:
                         made.append(child)
-                await batch.built.pay(fetch, inner, ctx)
+                await batch.built.pay(fetch, inner, [], ctx)
 
 
 @dataclass
@@ -72,7 +92,7 @@ class RowsOutline:
         """Reads rows that an operation has returned."""
         if self._by_number is None:
             wanted = self.table.id == any_(Symbol(KEYS, ARRAY(BigInteger)))
-            self._by_number = compile_statement(self.built.plan.select(select(self.table).where(wanted)))
+            self._by_number = self.built.statement(select(self.table).where(wanted))
         return self._by_number
 
 
@@ -156,15 +176,17 @@ class Outliner:
 
     def build(self, plan: Plan) -> Built:
         """Write the functions of a plan and of its batches."""
-        batches = []
-        for each in plan.batches:
-            wanted = each.remote == any_(Symbol(KEYS, ARRAY(BigInteger)))
-            batches.append(BuiltBatch(compile_statement(each.plan.select(each.rows.where(wanted))), each.key_at, self.build(each.plan)))
-        return Built(
-            plan,
-            Writer(self.spellers, for_reference=self.for_reference).function(plan.object) if plan.object.types else _no_object,
-            batches,
-        )
+        whole = Whole(plan, self.spellers) if not self.for_reference and is_possible(plan) else None
+        batches = [] if whole else [self._batch(each) for each in plan.batches]
+        return Built(plan, self._writer(plan).function(plan.object) if plan.object.types else _no_object, batches, whole)
+
+    def _batch(self, batch: Batch) -> BuiltBatch:
+        wanted = batch.remote == any_(Symbol(KEYS, ARRAY(BigInteger)))
+        return BuiltBatch(compile_statement(batch.plan.select(batch.rows.where(wanted))), batch.key_at, self.build(batch.plan))
+
+    def _writer(self, plan: Plan) -> Writer:
+        shift = PART_AND_ORDER if not self.for_reference and is_possible(plan) else 0
+        return Writer(self.spellers, for_reference=self.for_reference, at=lambda at: at + shift)
 
     def _page(self, node: str, type_name: str, nodes: Sequence[FieldNode]) -> PageOutline:
         reader, shapes = self.planner.reader, self.planner.shapes
@@ -192,7 +214,7 @@ class Outliner:
         table = shapes.by_name[node].table
         plan.index(table.id)
         for view, objects in writers:
-            made = tuple((key, Writer(self.spellers, for_reference=self.for_reference).function(each)) for key, each in objects)
+            made = tuple((key, self._writer(plan).function(each)) for key, each in objects)
             views.append(replace(view, nodes=made))
         asked_info = {name for _, fields in info for _, name in fields}
         needs_cursors = bool(asked_info & {"startCursor", "endCursor"}) or any(

@@ -96,6 +96,7 @@ class Batch:
     rows: Select[Any]
     remote: InstrumentedAttribute[Any]
     key_at: int
+    parent_at: int
     plan: "Plan"
 
 
@@ -209,7 +210,7 @@ class Planner:
         inner = self.plan(asked.target, nodes)
         plan.known_batches[known] = len(plan.batches)
         rows = select(relation.mapper.class_).order_by(*(relation.order_by or ()))
-        plan.batches.append(Batch(rows, remote_key, inner.index(remote_key), inner))
+        plan.batches.append(Batch(rows, remote_key, inner.index(remote_key), parent_at, inner))
         return Many(key, len(plan.batches) - 1, parent_at)
 
     def _attribute(self, plan: Plan, path: tuple[str, ...], entity: Any, at: tuple[str, ...]) -> Any:

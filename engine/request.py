@@ -1,6 +1,5 @@
 """From a connection to the context of its operations: request id, address, language, who asks."""
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from uuid import uuid4
@@ -27,7 +26,7 @@ def begin_context(connection: HTTPConnection, door: str = "graphql") -> Context:
         door=door,
     )
     key = connection.headers.get("idempotency-key") or connection.headers.get("x-idempotency-key")
-    ctx = dataclasses.replace(ctx, idempotency_key=key)
+    ctx = ctx.but(idempotency_key=key)
     connection.state.context = ctx
     return ctx
 

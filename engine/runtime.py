@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from engine.authority import Authority
 from engine.execute import Engine
+from engine.persisted import Persisted
 from engine.seats import Seats
 from gateways.all import Gateways, open_gateways
 from models.database import Database
@@ -31,6 +32,7 @@ class Runtime:
     engine: Engine
     raw_engine: Engine
     stream: EventStream
+    persisted: Persisted
     authority: Authority
     seats: Seats = field(default_factory=Seats)
 
@@ -65,14 +67,16 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
         Authority(database, settings, stream, bus) as authority,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
+        engine = Engine(settings)
         opened.set_result(
             Runtime(
                 settings=settings,
                 database=database,
                 gateways=gateways,
-                engine=Engine(settings),
+                engine=engine,
                 raw_engine=Engine(settings, raw=True),
                 stream=stream,
+                persisted=Persisted(settings, engine.documents),
                 authority=authority,
             )
         )

@@ -26,7 +26,8 @@ class Unusual(Exception):
 class Writer:
     """Writes the functions of one plan."""
 
-    def __init__(self, spellers: Spellers, *, for_reference: bool) -> None:
+    def __init__(self, spellers: Spellers, *, for_reference: bool, at: Callable[[int], int] = int) -> None:
+        self._at = at
         self._spellers = spellers
         self._for_reference = for_reference
         calls = {"must": _pass, "run_call": _error_or_value} if for_reference else {"must": must, "run_call": _run_call}
@@ -47,7 +48,7 @@ class Writer:
         if made.kind_at is None:
             self._lines.append(f"def {name}(r, run, ctx):\n    return {bodies[None]}")
             return name
-        self._lines.append(f"def {name}(r, run, ctx):\n    kind = r[{made.kind_at}]")
+        self._lines.append(f"def {name}(r, run, ctx):\n    kind = r[{self._at(made.kind_at)}]")
         for kind, body in bodies.items():
             self._lines.append(f"    if kind == {kind!r}:\n        return {body}")
         self._lines.append("    return must(None)")
@@ -61,19 +62,19 @@ class Writer:
     def _value(self, piece: Piece, type_name: str) -> str:
         match piece:
             case Leaf():
-                value = f"r[{piece.at}]"
+                value = f"r[{self._at(piece.at)}]"
                 return self._spelled(f"must({value})" if piece.may_lack else value, piece)
             case Global():
                 prefix = self._named("prefix", f"{type_name}:".encode())
-                return f'base64({prefix} + b"%d" % r[{piece.at}], newline=False).decode()'
+                return f'base64({prefix} + b"%d" % r[{self._at(piece.at)}], newline=False).decode()'
             case TypeName():
                 return repr(type_name)
             case Many():
-                return f"owe(run[{piece.batch}], r[{piece.parent_at}])"
+                return f"owe(run[{piece.batch}], r[{self._at(piece.parent_at)}])"
             case One():
                 inner = self._inner(piece.object)
                 absent = "must(None)" if piece.is_required else "None"
-                return f"({absent} if r[{piece.present_at}] is None else {inner})"
+                return f"({absent} if r[{self._at(piece.present_at)}] is None else {inner})"
             case Call():
                 return self._call(piece)
 
@@ -84,7 +85,7 @@ class Writer:
         return f"{self._object(made)}(r, run, ctx)"
 
     def _call(self, piece: Call) -> str:
-        needs = "{" + ", ".join(f"{name!r}: r[{at}]" for name, at in piece.needs) + "}"
+        needs = "{" + ", ".join(f"{name!r}: r[{self._at(at)}]" for name, at in piece.needs) + "}"
         function = self._named("call", piece.function)
         called = f"run_call({function}, {needs}{', ctx' if piece.takes_context else ''})"
         return self._spelled(f"must({called})" if piece.is_required else called, piece)

@@ -37,17 +37,17 @@ class Showing:
             return await self._page_of(outline, value, page or Page.read({}))
         if isinstance(value, Select):
             limit = self.ctx.longest_list if outline.is_list else 1
-            return await self.rows(outline, compile_statement(outline.built.plan.select(value.limit(limit))), self._given())
+            return await self.rows(outline, outline.built.statement(value.limit(limit)), self._given())
         return await self._returned(outline, value)
 
     async def rows(self, outline: Any, statement: Statement, given: dict[str, Any]) -> Any:
         """A row, or a list of rows; NotFound for one that must be there."""
-        records = await self.fetch(statement, given)
+        records, rest = outline.built.split(await self.fetch(statement, given))
         if not outline.is_list and not records:
             if outline.is_required:
                 raise NotFound
             return None
-        made = await self._objects(outline.built, records)
+        made = await self._objects(outline.built, records, rest)
         return made if outline.is_list else made[0]
 
     async def page(
@@ -60,7 +60,7 @@ class Showing:
         given: dict[str, Any],
     ) -> dict[str, Any]:
         """A page with whatever of it is asked for."""
-        records = await self.fetch(statement, given)
+        records, rest = outline.built.split(await self.fetch(statement, given))
         has_more = len(records) > page.size
         records = records[: page.size]
         if page.is_backward:
@@ -71,7 +71,7 @@ class Showing:
         run = outline.built.run()
         for view in outline.views:
             made[view.key] = self._view(view, records, cursors, run)
-        await outline.built.pay(self.fetch, run, self.ctx)
+        await outline.built.pay(self.fetch, run, rest, self.ctx)
         facts = pages.facts(page, cursors, total, has_more=has_more) if outline.info else {}
         for key, fields in outline.info:
             made[key] = {each: facts[name] for each, name in fields}
@@ -98,16 +98,16 @@ class Showing:
         """A page of rows that an operation returned as a statement."""
         keys = pages.keys_of(rows, outline.table)
         pages.check_cursor(keys, page.cursor)
-        positions = [outline.built.plan.index(each.element) for each in keys] if outline.needs_cursors else []
+        positions = [outline.built.at(outline.built.plan.index(each.element)) for each in keys] if outline.needs_cursors else []
         chosen = pages.part(rows, keys, page, page.limit, page.offset, pages.literals(page.cursor))
         counting = compile_statement(pages.count(rows)) if outline.counts else None
-        return await self.page(outline, compile_statement(outline.built.plan.select(chosen)), counting, positions, page, self._given())
+        return await self.page(outline, outline.built.statement(chosen), counting, positions, page, self._given())
 
-    async def _objects(self, built: Built, records: Sequence[Any]) -> list[Any]:
+    async def _objects(self, built: Built, records: Sequence[Any], rest: list[Any]) -> list[Any]:
         run, shape, ctx = built.run(), built.shape, self.ctx
         made = [shape(record, run, ctx) for record in records]
         if run:
-            await built.pay(self.fetch, run, ctx)
+            await built.pay(self.fetch, run, rest, ctx)
         return made
 
     async def _returned(self, outline: RowsOutline, value: Any) -> Any:
@@ -128,9 +128,10 @@ class Showing:
         """Rows by their numbers; those that are gone are left out."""
         if not numbers:
             return {}
-        records = await self.fetch(outline.by_number, {**self._given(), KEYS: numbers})
-        made = await self._objects(outline.built, records)
-        return {record[outline.id_at]: each for record, each in zip(records, made, strict=True)}
+        records, rest = outline.built.split(await self.fetch(outline.by_number, {**self._given(), KEYS: numbers}))
+        made = await self._objects(outline.built, records, rest)
+        id_at = outline.built.at(outline.id_at)
+        return {record[id_at]: each for record, each in zip(records, made, strict=True)}
 
     async def _payload(self, outline: PayloadOutline, value: Any) -> Any:
         debts: list[Debt] = []

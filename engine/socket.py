@@ -12,19 +12,18 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine.answers import Answer, spell
+from engine.asked import Asked
+from engine.ending import until_session_ends, until_token_ends
 from engine.guard import parse_json
 from engine.handshake import check_origin, given_token
-from engine.http import Asked
 from engine.request import begin_context
 from engine.runtime import Runtime, runtime_of
 from engine.watching import Watcher
-from errors import ApiError, MalformedRequest, Unauthenticated, Unavailable
-from resolvers import tokens
+from errors import ApiError, MalformedRequest, Unauthenticated
 from resolvers.authentication import authenticate
 from resolvers.context import Context, Viewer
 from resolvers.limits import network
 from subscriptions.log import Cursor
-from subscriptions.sessions import session_topic
 
 PROTOCOL = "graphql-transport-ws"
 WAITING_MESSAGES = 32
@@ -32,7 +31,6 @@ WAITING_MESSAGES = 32
 LONGEST_ID = 255
 LONGEST_REASON = 123
 FAREWELL_SECONDS = 2.0
-PAUSE_SECONDS = 1.0
 
 
 async def graphql_socket(websocket: WebSocket) -> None:
@@ -52,7 +50,7 @@ async def graphql_socket(websocket: WebSocket) -> None:
             return
         await websocket.accept(PROTOCOL)
         # Without the handshake's key, which would be the same for every write on this connection.
-        await Socket(websocket, runtime, dataclasses.replace(ctx, idempotency_key=None), seats).serve()
+        await Socket(websocket, runtime, ctx.but(idempotency_key=None), seats).serve()
 
 
 class End(Exception):
@@ -217,9 +215,14 @@ class Socket:
         if len(self._running) >= self._runtime.settings.socket_operations:
             await self._say(_error(id, [TooManyOperations()], self._ctx))
             return
-        operation = Operation(id, self._runtime.engine.kind_of(asked.query, asked.operation_name))
+        try:
+            text = self._runtime.persisted.text_of(asked)
+        except ApiError as refusal:
+            await self._say(_error(id, [refusal], self._ctx))
+            return
+        operation = Operation(id, self._runtime.engine.kind_of(text, asked.operation_name))
         self._operations[id] = operation
-        operation.task = asyncio.create_task(self._run(operation, asked, self._watcher))
+        operation.task = asyncio.create_task(self._run(operation, dataclasses.replace(asked, query=text), self._watcher))
         self._running.add(operation.task)
         operation.task.add_done_callback(self._running.discard)
 
@@ -241,7 +244,7 @@ class Socket:
 
     async def _answer(self, operation: Operation, asked: Asked, _: Watcher, ctx: Context) -> list[GraphQLError]:
         engine = self._runtime.engine
-        answer = await engine.run(asked.query, ctx, variables=asked.variables, operation_name=asked.operation_name)
+        answer = await engine.run(asked.query or "", ctx, variables=asked.variables, operation_name=asked.operation_name)
         if answer.was_run:
             await self._say({"id": operation.id, "type": "next", "payload": answer.body(ctx)}, operation)
             return []
@@ -249,7 +252,7 @@ class Socket:
 
     async def _follow(self, operation: Operation, asked: Asked, watcher: Watcher, ctx: Context) -> list[GraphQLError]:
         engine = self._runtime.engine
-        begun = await engine.subscribe(asked.query, watcher, variables=asked.variables, operation_name=asked.operation_name)
+        begun = await engine.subscribe(asked.query or "", watcher, variables=asked.variables, operation_name=asked.operation_name)
         if isinstance(begun, Answer):
             return begun.errors
         async with aclosing(begun) as answers:
@@ -286,24 +289,12 @@ class Socket:
             raise End(4408, "Connection initialisation timeout")
 
     async def _end_with_token(self, viewer: Viewer) -> None:
-        if viewer.token_ends_at is not None:
-            await asyncio.sleep((viewer.token_ends_at - tokens.moment()).total_seconds())
-            raise End(4403, "Token expired")
+        await until_token_ends(viewer)
+        raise End(4403, "Token expired")
 
     async def _end_with_session(self, watcher: Watcher, viewer: Viewer, cursor: Cursor) -> None:
-        """Follow the session's own topic; while the log cannot be read, ask for the session itself."""
-        assert viewer.session is not None  # noqa: S101 - whoever is signed in has one
-        while True:
-            try:
-                async with aclosing(self._runtime.stream.follow([session_topic(viewer.session)], cursor)) as records:
-                    await anext(records)
-                raise End(4401, "Session ended")
-            except ApiError:
-                await asyncio.sleep(PAUSE_SECONDS)
-                cursor = self._runtime.stream.cursor
-                watcher.doubt()
-                with suppress(Unavailable):
-                    await watcher.context()
+        await until_session_ends(watcher, viewer, self._runtime.stream, cursor)
+        raise End(4401, "Session ended")
 
 
 def _id(message: dict[str, Any]) -> str:

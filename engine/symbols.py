@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, Date, DateTime, Numeric, Select, Text, Time, Uuid
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, CompoundSelect, Date, DateTime, Numeric, Select, Text, Time, Uuid
 
 from models.database import DIALECT
 from models.keys import Key
@@ -126,7 +126,7 @@ class Statement:
         ]
 
 
-def compile_statement(select: Select[Any]) -> Statement:
+def compile_statement(select: Select[Any] | CompoundSelect[Any]) -> Statement:
     """Compile a statement once; what is no symbol in it is kept as it is."""
     compiled: Any = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     constants = compiled.construct_params(_check=False)

@@ -1,7 +1,6 @@
 """Long connections: their rights are asked for anew every few seconds, and nothing is told to who lost them."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from time import monotonic
@@ -19,15 +18,17 @@ from subscriptions.stream import EventStream
 
 FRESH_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
-Events = AsyncGenerator[tuple[Context, Any], None]
+Events = AsyncGenerator[tuple[Context, Any, Cursor], None]
 
 
 class Watcher:
     """Somebody on a long connection: what they may do as of a few seconds ago, and what they follow."""
 
-    def __init__(self, ctx: Context, stream: EventStream, seconds: Callable[[], float] = monotonic) -> None:
+    def __init__(self, ctx: Context, stream: EventStream, seconds: Callable[[], float] = monotonic, *, resume: str | None = None) -> None:
         self._ctx = ctx
         self._stream = stream
+        self._resume = resume
+        self.begins: Cursor | None = None
         self._seconds = seconds
         self._fresh_until = seconds() + FRESH_SECONDS
         self._asking = asyncio.Lock()
@@ -45,11 +46,13 @@ class Watcher:
                 self._ctx = self._ctx.with_viewer(await authenticate_again(self._ctx.database, self._ctx.viewer))
                 self._fresh_until = self._seconds() + FRESH_SECONDS
                 self._times_asked += 1
-        return dataclasses.replace(self._ctx, request_id=f"req_{uuid4().hex}", loaders={})
+        return self._ctx.but(request_id=f"req_{uuid4().hex}", loaders={})
 
     async def watch(self, operation: Operation, arguments: dict[str, Any], after: str | None) -> Events:
         """Begin to follow what an operation lets the viewer follow, from a cursor or from now on."""
-        cursor = self._stream.cursor if after is None else Cursor.parse(after)
+        # Where a connection that comes back says how far it came, that is newer than what its document says.
+        known = self._resume or after
+        self.begins = cursor = self._stream.cursor if known is None else Cursor.parse(known)
         ctx = await self.context()
         operation.admit(ctx.viewer)
         return self._follow(operation, arguments, await operation(ctx, **arguments), cursor)
@@ -74,6 +77,6 @@ class Watcher:
                             continue
                         shown = following.show(ctx, record)
                         if shown is not None:
-                            yield ctx, shown
+                            yield ctx, shown, record.cursor
             except Unavailable:
                 await asyncio.sleep(PAUSE_SECONDS)

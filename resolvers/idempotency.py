@@ -70,7 +70,7 @@ class Call:
 
     def enter(self, ctx: Context) -> Context:
         """The context in which the operation runs."""
-        return dataclasses.replace(ctx, call=self)
+        return ctx.but(call=self)
 
     def check(self) -> None:
         """Hold an operation to its duty: who writes says with answers() what a repeat would return."""

@@ -106,15 +106,15 @@ async def _confirm_booking(db: AsyncSession, payment: Payment) -> None:
     if was_pending:
         await move(db, booking, BookingStatus.CONFIRMED, BOOKING_MOVES)
     elif booking.status is BookingStatus.CANCELLED:
-        await _give_back(db, payment, "The booking was cancelled before it was paid.")
+        await give_back(db, payment, "The booking was cancelled before it was paid.")
     await announce(db, BookingPaid(booking))
     if was_pending:
         await announce(db, BookingConfirmed(booking))
 
 
-async def _give_back(db: AsyncSession, payment: Payment, reason: str) -> None:
-    """Have a job refund what came in too late."""
-    refund = Refund(payment_id=payment.id, amount=payment.amount, reason=reason)
+async def give_back(db: AsyncSession, payment: Payment, reason: str) -> None:
+    """Have a job refund what is left of a payment."""
+    refund = Refund(payment_id=payment.id, amount=payment.amount - payment.refunded_amount, reason=reason)
     db.add(refund)
     await db.flush()
     await enqueue(db, "finish_refund", {"refund_id": refund.id})

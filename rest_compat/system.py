@@ -1,6 +1,5 @@
 """One older system at work: the one handler that all of them share."""
 
-import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,10 @@ from starlette.responses import Response
 
 import clock
 from engine.answers import Answer, refusal_of
+from engine.asked import read_body
+from engine.caching import mark
 from engine.documents import Document
 from engine.execute import Engine
-from engine.http import read_body
 from engine.request import begin_context
 from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.context import NOBODY, Context, Viewer
@@ -73,6 +73,7 @@ class System:
             answer = self.refuse(ApiError(), ctx)
         if route.alternate:
             answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
+        answer = mark(request, answer)
         self._usage.count(self.name, route.name, client_name(request.headers), answer.status_code)
         return answer
 
@@ -113,7 +114,7 @@ class System:
         for name, rate in ((self.name, self.dialect.limit), (f"{self.name} {route.name}", route.limit)):
             if rate:
                 await limit(ctx, name, rate)
-        return dataclasses.replace(ctx, longest_page=LONGEST_LIST)
+        return ctx.but(longest_page=LONGEST_LIST)
 
     async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:
         try:

@@ -69,7 +69,7 @@ def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
         mutation=mutation,
         subscription=Subscription,
         types=[SpaService, MarketplaceService, HomeService, Appointment],
-        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, enable_experimental_incremental_execution=True),
     )
 
 

@@ -25,7 +25,9 @@ MAY_IMPORT = {
 
 def imported(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom) and node.module in MAY_IMPORT:
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
         elif isinstance(node, ast.Import):
             yield from (each.name for each in node.names)

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from engine.http import read_body
+from engine.asked import read_body
 from resolvers.context import Context
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
