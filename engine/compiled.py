@@ -143,9 +143,10 @@ class Root:
 class Compiled:
     """One operation of a document, for one way in which its @skip and @include turn out."""
 
-    def __init__(self, roots: list[Root], type_names: list[tuple[str, str]], *, is_mutation: bool) -> None:
+    def __init__(self, roots: list[Root], blank: dict[str, str | None], *, is_mutation: bool) -> None:
         self.roots = roots
-        self.type_names = type_names
+        self.blank = blank
+        """Every key in the document's order, with the answers that are known already: the names of the root's type."""
         self.is_mutation = is_mutation
 
     async def run(self, ctx: Context, variables: Mapping[str, Any]) -> Answer:
@@ -198,11 +199,11 @@ class Compiled:
         return unusual
 
     def _answer(self, data: dict[str, Any]) -> Answer:
-        return Answer({**dict(self.type_names), **data} if self.type_names else data)
+        return Answer({**self.blank, **data})
 
     def _refused(self, root: Root, failure: Exception) -> Answer:
         error = GraphQLError(str(failure), root.nodes, path=[root.key], original_error=failure)
-        return Answer(None if is_non_null_type(root.type) else {**dict(self.type_names), root.key: None}, [error])
+        return Answer(None if is_non_null_type(root.type) else {**self.blank}, [error])
 
 
 class Compiler:
@@ -236,19 +237,18 @@ class Compiler:
         root = schema.mutation_type if is_mutation else schema.query_type
         assert root is not None  # noqa: S101 - validation found the root
         roots: list[Root] = []
-        type_names: list[tuple[str, str]] = []
+        blank: dict[str, str | None] = {}
         try:
             for response_key, nodes in reader.of(self._operation.selection_set, root.name).items():
                 name = nodes[0].name.value
-                if name == TYPE_NAME:
-                    type_names.append((response_key, root.name))
-                elif name.startswith("__"):
+                blank[response_key] = root.name if name == TYPE_NAME else None
+                if name in ("__schema", "__type"):
                     return None
-                else:
+                if name != TYPE_NAME:
                     roots.append(Root(self._shapes, self._flavour, root.name, response_key, nodes, reader))
         except Unusual:
             return None
-        return Compiled(roots, type_names, is_mutation=is_mutation)
+        return Compiled(roots, blank, is_mutation=is_mutation)
 
 
 def _condition_variables(node: Any) -> set[str]:

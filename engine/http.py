@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import orjson
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from engine.answers import Answer, refusal_of
+from engine.answers import Answer, refusal_of, written
 from engine.asked import READING, Asked, read_asked
 from engine.caching import PRIVATE, mark
 from engine.cost import NAME as COST
@@ -103,7 +102,7 @@ def _respond(request: Request, answer: Answer, ctx: Context, media: Media, statu
     body = answer.body(ctx)
     request.state.codes = [each["extensions"]["code"] for each in body.get("errors", ())]
     kind = MODERN if media.kind == MODERN else PLAIN
-    response = Response(orjson.dumps(body, default=str), status, {"X-Request-ID": ctx.request_id}, f"{kind}; charset=utf-8")
+    response = Response(written(body), status, {"X-Request-ID": ctx.request_id}, f"{kind}; charset=utf-8")
     for each in answer.errors:
         if seconds := retry_after(refusal_of(each)):
             response.headers["Retry-After"] = str(seconds)

@@ -107,6 +107,8 @@ class View:
     """For `edges`: the other keys with their fields."""
     is_edges: bool = False
     edge_type: str = ""
+    order: tuple[str, ...] = ()
+    """For `edges`: all of their keys, as the document orders them."""
 
 
 @dataclass
@@ -114,6 +116,8 @@ class PageOutline:
     """A page of rows of one table."""
 
     table: Any
+    order: tuple[str, ...]
+    """All keys, as the document orders them."""
     built: Built
     views: tuple[View, ...]
     info: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -196,7 +200,8 @@ class Outliner:
         totals: list[str] = []
         type_names: list[tuple[str, str]] = []
         writers: list[tuple[View, list[tuple[str, Any]]]] = []
-        for key, asked in reader.fields(nodes, type_name).items():
+        fields = reader.fields(nodes, type_name)
+        for key, asked in fields.items():
             name = asked[0].name.value
             if name == "nodes":
                 writers.append((View(key, ()), [(key, self.planner.also(plan, node, asked))]))
@@ -204,7 +209,7 @@ class Outliner:
                 inner = reader.fields(asked, f"{node}Edge")
                 of_nodes = [(each, self.planner.also(plan, node, group)) for each, group in inner.items() if group[0].name.value == "node"]
                 others = tuple((each, group[0].name.value) for each, group in inner.items() if group[0].name.value != "node")
-                writers.append((View(key, (), others, is_edges=True, edge_type=f"{node}Edge"), of_nodes))
+                writers.append((View(key, (), others, is_edges=True, edge_type=f"{node}Edge", order=tuple(inner)), of_nodes))
             elif name == "pageInfo":
                 info.append((key, tuple((each, group[0].name.value) for each, group in reader.fields(asked, "PageInfo").items())))
             elif name == "totalCount":
@@ -221,7 +226,7 @@ class Outliner:
             name == "cursor" for view in views for _, name in view.edge_keys
         )
         return PageOutline(
-            table, self.build(plan), tuple(views), tuple(info), tuple(totals), tuple(type_names), needs_cursors,
+            table, tuple(fields), self.build(plan), tuple(views), tuple(info), tuple(totals), tuple(type_names), needs_cursors,
             bool(totals) or bool(asked_info & {"pages", "total"}),
         )  # fmt: skip
 

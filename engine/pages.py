@@ -2,8 +2,11 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -14,6 +17,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from errors import BadUserInput
 
 USUAL, LARGEST, FARTHEST = 20, 100, 100_000
+TRUTH, AMOUNT = re.compile("True|False"), re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,26 @@ def facts(page: Page, cursors: Sequence[str], total: int | None, *, has_more: bo
     }
 
 
-def check_cursor(keys: Sequence[Key], cursor: Sequence[Any] | None) -> None:
-    """Refuse a cursor of a list in another order."""
-    if cursor is not None and len(cursor) != len(keys):
+def check_cursor(keys: Sequence[Key], cursor: Sequence[str] | None) -> None:
+    """Refuse a cursor of a list in another order, before PostgreSQL stumbles over it."""
+    if cursor is None:
+        return
+    if len(keys) != len(cursor) or not all(_is_of(each.element.type.python_type, text) for each, text in zip(keys, cursor, strict=True)):
         raise BadUserInput(after="This cursor belongs to another list.")
+
+
+def _is_of(kind: type, text: str) -> bool:
+    """Whether a text is how a cursor spells a value of this type."""
+    if kind in (bool, Decimal):
+        return bool((TRUTH if kind is bool else AMOUNT).fullmatch(text))
+    if kind not in (int, date, datetime):
+        return True
+    try:
+        value = int(text) if kind is int else kind.fromisoformat(text)  # type: ignore[attr-defined]
+    except ValueError:
+        return False
+    in_reach = -(2**63) <= value < 2**63 if kind is int else kind is date or text.endswith("+00:00")
+    return in_reach and str(value) == text
 
 
 def _beyond(keys: list[Key], values: Sequence[Any], flip: bool) -> ColumnElement[bool]:

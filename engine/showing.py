@@ -67,7 +67,7 @@ class Showing:
             records.reverse()
         total = (await self.fetch(counting, given))[0][0] if counting else None
         cursors = [pages.cursor([record[position] for position in positions]) for record in records] if outline.needs_cursors else []
-        made: dict[str, Any] = {}
+        made: dict[str, Any] = dict.fromkeys(outline.order)
         run = outline.built.run()
         for view in outline.views:
             made[view.key] = self._view(view, records, cursors, run)
@@ -88,7 +88,9 @@ class Showing:
             return [shape(record, run, ctx) for record in records]
         made = []
         for number, record in enumerate(records):
-            edge = {key: shape(record, run, ctx) for key, shape in view.nodes}
+            edge = dict.fromkeys(view.order)
+            for key, shape in view.nodes:
+                edge[key] = shape(record, run, ctx)
             for key, name in view.edge_keys:
                 edge[key] = cursors[number] if name == "cursor" else view.edge_type
             made.append(edge)

@@ -6,12 +6,11 @@ from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
-import orjson
 from graphql import GraphQLError, OperationType
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from engine.answers import Answer, spell
+from engine.answers import Answer, spell, written
 from engine.asked import Asked
 from engine.ending import until_session_ends, until_token_ends
 from engine.guard import parse_json
@@ -272,7 +271,7 @@ class Socket:
             if self._is_heard and not (operation and operation.is_silent):
                 try:
                     async with asyncio.timeout(self._runtime.settings.socket_send_timeout):
-                        await self._websocket.send_text(orjson.dumps(message, default=str).decode())
+                        await self._websocket.send_text(written(message).decode())
                 except TimeoutError:
                     self._is_heard = False
                     self._end(End(1013, "Too slow"))

@@ -7,13 +7,15 @@ at its value in Python raises, and then the operation is run anew for every call
 
 import dataclasses
 import enum
+import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import BigInteger, BindParameter, ColumnElement, CompoundSelect, Date, DateTime, Numeric, Select, Text, Time, Uuid
+from sqlalchemy.orm import QueryableAttribute
 
 from models.database import DIALECT
 from models.keys import Key
@@ -36,7 +38,7 @@ class NotSymbolic(Exception):
 
 
 class Symbol(BindParameter[Any]):
-    """Stands for a value of later requests, under a name."""
+    """Stands for a value of later requests, under a name. Whatever else than SQL looks at it raises."""
 
     inherit_cache = False
 
@@ -44,10 +46,45 @@ class Symbol(BindParameter[Any]):
         super().__init__(None, None, type_=kind, unique=True, required=False)
         self.slot = slot
 
+    # SQLAlchemy itself compares and hashes the parts of a statement; for everybody else the result would be an answer about no value.
+
+    def __eq__(self, other: object) -> Any:
+        _keep_apart(is_sql=isinstance(other, ColumnElement | QueryableAttribute) and not isinstance(other, Symbol))
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> Any:
+        _keep_apart(is_sql=isinstance(other, ColumnElement | QueryableAttribute) and not isinstance(other, Symbol))
+        return super().__ne__(other)
+
+    def __hash__(self) -> int:
+        _keep_apart()
+        return super().__hash__()
+
+    def __repr__(self) -> str:
+        _keep_apart()
+        return super().__repr__()
+
     def __format__(self, _: str) -> str:
         raise NotSymbolic
 
     def __str__(self) -> str:
+        raise NotSymbolic
+
+    def __iter__(self) -> NoReturn:
+        raise NotSymbolic
+
+    def __contains__(self, _: object) -> NoReturn:
+        raise NotSymbolic
+
+
+class Withheld(Symbol):
+    """Stands for what a statement that is kept may not know at all."""
+
+
+def _keep_apart(*, is_sql: bool = False) -> None:
+    """NotSymbolic unless SQLAlchemy asks, or the result is SQL."""
+    asking = sys._getframe(2).f_globals.get("__name__", "")
+    if not is_sql and not asking.startswith("sqlalchemy."):
         raise NotSymbolic
 
 
@@ -93,8 +130,17 @@ def values(value: Any, slot: str, found: dict[str, Any]) -> None:
             values(getattr(value, each.name), f"{slot}.{each.name}", found)
 
 
+SHARED = frozenset({"viewer", "settings", "longest_list", "now", "moment"})
+"""What of a context is the same for all requests that share a plan, or stands for it."""
+
+
 class SymbolicContext(Context):
-    """A context whose viewer and moment stand for those of later requests."""
+    """A context whose viewer and moment stand for those of later requests; of one request it tells nothing."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in SHARED and not name.startswith("__"):
+            raise NotSymbolic
+        return super().__getattribute__(name)
 
     def now(self) -> datetime:
         return self.moment()  # type: ignore[return-value]
@@ -107,7 +153,8 @@ def symbolic_context(ctx: Context) -> Context:
     """The context in which a read is run for all callers of these roles."""
     viewer: Any = ctx.viewer
     if viewer.user_id is not None:
-        viewer = dataclasses.replace(viewer, user_id=Symbol(VIEWER, BigInteger()), session=None, token_ends_at=None)
+        session, ends_at = Withheld("session", Uuid()), Withheld("token_ends_at", DateTime(timezone=True))
+        viewer = dataclasses.replace(viewer, user_id=Symbol(VIEWER, BigInteger()), session=session, token_ends_at=ends_at)
     given = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
     return SymbolicContext(**{**given, "viewer": viewer})
 
@@ -133,6 +180,8 @@ def compile_statement(select: Select[Any] | CompoundSelect[Any]) -> Statement:
     slots: list[tuple[str | None, Any, Callable[[Any], Any] | None]] = []
     for name in compiled.positiontup:
         bound, process = compiled.binds.get(name), compiled._bind_processors.get(name)
+        if isinstance(bound, Withheld):
+            raise NotSymbolic
         if isinstance(bound, Symbol):
             slots.append((bound.slot, None, process))
         else:
