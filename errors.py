@@ -115,3 +115,11 @@ class Unavailable(ApiError):
     """A part the server needs is away; the call may be tried again."""
 
     code, status, message = "UNAVAILABLE", 503, "The service is temporarily unavailable. Try again shortly."
+
+
+def retry_after(error: ApiError | None) -> int | None:
+    """After how many seconds the same call may succeed, where that is known."""
+    if isinstance(error, Unavailable):
+        return 1
+    found = error.details.get("retry_after") if error else None
+    return found if isinstance(found, int) else None

@@ -124,7 +124,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 access_log=False,
                 log_config=None,
-                forwarded_allow_ips=settings.forwarded_allow_ips,
+                proxy_headers=False,  # ours, see engine/proxies.py
             )
         )
 

@@ -1,6 +1,7 @@
 """Every setting of the server, with its default; read from the environment and from a file named .env."""
 
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -71,7 +72,11 @@ class Settings(BaseSettings):
     broadcast_url: str | None = Field(None, description="redis://… or postgresql://… of the message bus; the database when empty.")
     run_jobs: bool = Field(True, description="Whether the server runs background jobs itself; false leaves them to `make worker`.")
     limit_concurrency: int = Field(2000, ge=10, description="Connections and running requests above which one process answers 503.")
-    forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For is believed, separated by commas; * for any.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8. What these say of a client's "
+        "address and scheme in X-Forwarded-For, X-Forwarded-Proto or Forwarded is believed; what anybody else says is not.",
+    )
 
     rest_order: str = Field(
         "coresync,events,banister,minuteserv,appointment360,crm",
@@ -95,6 +100,9 @@ class Settings(BaseSettings):
     max_aliases: int = Field(30, description="Aliases that an operation may have.")
     max_fields: int = Field(500, description="Fields that an operation may have, fragments unfolded.")
     max_operations: int = Field(10, description="Operations that a document may have.")
+    max_cost: int = Field(20_000, ge=1, description="Points that one operation may cost; about one for each object that it could answer.")
+    cost_budget: int = Field(200_000, ge=11, description="Points that a signed-in caller may spend on GraphQL in a minute.")
+    cost_budget_strangers: int = Field(50_000, ge=11, description="Points that an address may spend on GraphQL in a minute, not signed in.")
     max_body: int = Field(1_000_000, description="Bytes that a JSON body may have.")
     max_query: int = Field(100_000, description="Bytes that the text of a query may have.")
     operation_timeout: float = Field(10, description="Seconds that one operation may take.")
@@ -110,9 +118,13 @@ class Settings(BaseSettings):
 
     allowed_origins: str = Field(
         "",
-        description="Origins of other sites whose pages may open WebSockets, separated by commas, such as https://app.example.com. "
+        description="Origins of other sites whose pages may use every door, separated by commas, such as https://app.example.com. "
         "The server's own is always allowed, in demo mode any localhost too.",
     )
+    system_origins: str = Field(
+        "", description="Origins whose pages may use one older system only: appointment360=https://contacts.example.com,…"
+    )
+    preflight_seconds: int = Field(7200, ge=0, description="Seconds for which a browser may remember what a door allows other sites.")
     socket_init_timeout: float = Field(5, gt=0, description="Seconds until a WebSocket must have said connection_init.")
     socket_send_timeout: float = Field(
         10, gt=0, description="Seconds that a client may leave a message unread before its socket is closed."
@@ -161,6 +173,13 @@ class Settings(BaseSettings):
     @classmethod
     def _is_postgresql(cls, url: str | None) -> str | None:
         return _with_scheme(url, "postgresql", "postgres")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for each in filter(None, map(str.strip, text.split(","))):
+            ip_network(each, strict=False)
+        return text
 
     @field_validator("broadcast_url")
     @classmethod

@@ -23,6 +23,7 @@ class Answer:
     was_run: bool = True
     cursor: str | None = None
     """Where to go on after it, if it is an event."""
+    extensions: dict[str, Any] = field(default_factory=dict)
 
     def body(self, ctx: Context) -> dict[str, Any]:
         """The answer as GraphQL spells it."""
@@ -31,6 +32,8 @@ class Answer:
             body["data"] = self.data
         if self.errors:
             body["errors"] = [spell(each, ctx) for each in self.errors]
+        if self.extensions:
+            body["extensions"] = self.extensions
         return body
 
 

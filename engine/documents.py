@@ -9,6 +9,7 @@ from graphql import (
     REMOVE,
     DirectiveNode,
     DocumentNode,
+    ExecutionResult,
     FieldNode,
     GraphQLError,
     GraphQLSchema,
@@ -22,11 +23,11 @@ from graphql import (
 from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 
 from engine import limits
+from engine.cost import Price
 from engine.overlaps import MergeableFieldsRule, TooEntangled
 from settings import Settings
 
 IN_PARTS = ("defer", "stream")
-INTROSPECTION = {"__schema", "__type"}
 RULES = tuple(MergeableFieldsRule if each is OverlappingFieldsCanBeMergedRule else each for each in specified_rules)
 MOST_ERRORS, MOST_PLACES, LONGEST_MESSAGE = 20, 10, 300
 """How much is said about a document: whoever sends nonsense is not sent it back."""
@@ -44,6 +45,10 @@ class Document:
     """The same with its @defer and @stream, for clients that read answers in parts; `node` has none."""
     introspects: bool = False
     """Whether it asks about the schema."""
+    prices: dict[str | None, Price] = field(default_factory=dict, compare=False)
+    """What its operations cost, by their name."""
+    introspected: dict[str | None, ExecutionResult] = field(default_factory=dict, compare=False)
+    """What its operations say of the schema, which does not change."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation that would run; none when the name does not decide."""
@@ -61,6 +66,11 @@ class Document:
             return "other"
         roots = operation.selection_set.selections
         return roots[0].name.value if len(roots) == 1 and isinstance(roots[0], FieldNode) else "several"
+
+
+def is_introspection(operation: OperationDefinitionNode) -> bool:
+    """Whether an operation asks about nothing but the schema."""
+    return all(isinstance(each, FieldNode) and each.name.value.startswith("__") for each in operation.selection_set.selections)
 
 
 class Documents:
@@ -96,7 +106,7 @@ class Documents:
         refused = refused or self._invalid(node)
         if refused:
             return Document(node, refused)
-        introspects = not INTROSPECTION.isdisjoint(_field_names(node))
+        introspects = any(name in limits.INTROSPECTION for name in _field_names(node))
         whole = visit(node, WithoutParts()) if any(name in text for name in IN_PARTS) else node
         return Document(whole, [], in_parts=None if whole is node else node, introspects=introspects)
 

@@ -21,7 +21,8 @@ from graphql import (
 from engine.answers import Answer
 from engine.build import install, keep_python_values
 from engine.compiled import Compiler
-from engine.documents import Document, Documents
+from engine.cost import Price, charge
+from engine.documents import Document, Documents, is_introspection
 from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
 from engine.parts import begin
@@ -49,6 +50,9 @@ class Engine:
         self.schema = self.strawberry._schema
         self.flavour = RAW if raw else graphql_flavour(self.schema)
         self.settings = settings
+        self.counts_cost = not raw
+        """The documents of older systems are ours; their callers are limited by requests."""
+        self._introspecting = asyncio.Lock()
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
 
@@ -79,7 +83,7 @@ class Engine:
             return Answer(errors=document.errors, was_run=False)
         try:
             chosen = self._chosen(document, operation_name)
-            self._admit(document, chosen, ctx, variables, reads_only=reads_only)
+            await self._admit(document, chosen, ctx, variables, reads_only=reads_only)
             async with asyncio.timeout(self.settings.operation_timeout):
                 try:
                     return await self._compiled(document, chosen, ctx, variables or {})
@@ -104,7 +108,7 @@ class Engine:
         assert document.in_parts is not None  # noqa: S101 - whoever calls has looked
         try:
             chosen = self._chosen(document, operation_name)
-            self._admit(document, chosen, ctx, variables, reads_only=reads_only)
+            await self._admit(document, chosen, ctx, variables, reads_only=reads_only)
             check_variables(self.schema, chosen, variables or {})
             return await begin(self.schema, document.in_parts, ctx, variables, operation_name, seconds=self.settings.operation_timeout)
         except TimeoutError:
@@ -112,7 +116,7 @@ class Engine:
         except ApiError as refusal:
             return _refused(refusal)
 
-    def _admit(
+    async def _admit(
         self,
         document: Document,
         chosen: OperationDefinitionNode,
@@ -121,7 +125,7 @@ class Engine:
         *,
         reads_only: bool = False,
     ) -> None:
-        """Refuse what this way of running is not for."""
+        """Refuse what this way of running is not for, and what costs more than the caller has left."""
         if chosen.operation is OperationType.SUBSCRIPTION:
             raise BadUserInput("Subscribe over a WebSocket, or accept text/event-stream.")
         if reads_only and chosen.operation is not OperationType.QUERY:
@@ -129,6 +133,16 @@ class Engine:
         if document.introspects and not self._may_introspect(ctx):
             raise IntrospectionRefused
         check_values(variables)
+        if self.counts_cost:
+            await charge(ctx, self._price(document, chosen).with_variables(variables or {}))
+
+    def _price(self, document: Document, operation: OperationDefinitionNode) -> Price:
+        name = operation.name.value if operation.name else None
+        price = document.prices.get(name)
+        if price is None:
+            assert document.node is not None  # noqa: S101 - only documents that were checked are run
+            price = document.prices[name] = Price(self.schema, document.node, operation)
+        return price
 
     def _may_introspect(self, ctx: Context) -> bool:
         who = self.settings.introspection_for
@@ -149,12 +163,29 @@ class Engine:
         """Run by graphql-core, which knows every corner of the specification; BadUserInput for variables of a wrong shape."""
         check_variables(self.schema, operation, given)
         assert document.node is not None  # noqa: S101 - only documents that were checked are run
+        if is_introspection(operation):
+            return await self._introspect(document, operation, given)
         # The plain `execute` refuses a schema that knows @defer; `document.node` has none, so the answer comes whole.
         result = experimental_execute_incrementally(self.schema, document.node, None, ctx, given, operation_name)
         found = cast(ExecutionResult, await result if isawaitable(result) else result)
         errors = found.errors or []
         was_run = not (found.data is None and errors and all(each.path is None for each in errors))
         return Answer(found.data, list(errors), was_run=was_run)
+
+    async def _introspect(self, document: Document, operation: OperationDefinitionNode, given: dict[str, Any]) -> Answer:
+        """Describe the schema in a thread, one question at a time, since that may take longer than others can wait."""
+        name = operation.name.value if operation.name else None
+        found = document.introspected.get(name)
+        if found is None:
+            async with self._introspecting:
+                found = await asyncio.to_thread(self._describe, document, given, name)
+            if not operation.variable_definitions:
+                document.introspected[name] = found
+        return Answer(found.data, list(found.errors or []))
+
+    def _describe(self, document: Document, given: dict[str, Any], name: str | None) -> ExecutionResult:
+        assert document.node is not None  # noqa: S101 - as above
+        return cast(ExecutionResult, experimental_execute_incrementally(self.schema, document.node, None, None, given, name))
 
     async def subscribe(
         self, text: str, watcher: Watcher, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
@@ -165,8 +196,10 @@ class Engine:
             return Answer(errors=document.errors, was_run=False)
         try:
             check_values(variables)
-            check_variables(self.schema, self._chosen(document, operation_name), variables or {})
+            chosen = self._chosen(document, operation_name)
+            check_variables(self.schema, chosen, variables or {})
             ctx = await watcher.context()
+            await charge(ctx, self._price(document, chosen).with_variables(variables or {}))
         except ApiError as refusal:
             return _refused(refusal)
         executor = Executor.build(self.schema, document.node, watcher, ctx, variables, operation_name)

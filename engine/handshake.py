@@ -4,17 +4,17 @@ from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket
 
+from engine.origins import is_allowed
 from errors import Forbidden
 from settings import Settings
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def check_origin(websocket: WebSocket, settings: Settings) -> None:
     """Let pages of this server and of the allowed origins pass, and programs, which send no origin; Forbidden for others."""
     origin = websocket.headers.get("origin")
-    if origin is None or (origin and origin in map(str.strip, settings.allowed_origins.split(","))):
+    if origin is None or is_allowed(settings, origin, "graphql"):
         return
     try:
         page = urlsplit(origin)
@@ -23,7 +23,7 @@ def check_origin(websocket: WebSocket, settings: Settings) -> None:
         is_own = bool(page.hostname) and page.hostname == host.hostname and port == (host.port or DEFAULT_PORTS.get(page.scheme))
     except ValueError:
         raise Forbidden from None
-    if not is_own and not (settings.is_demo and page.scheme in DEFAULT_PORTS and page.hostname in LOCAL):
+    if not is_own:
         raise Forbidden("Pages of this origin may not connect; see ALLOWED_ORIGINS.")
 
 

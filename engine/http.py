@@ -10,16 +10,17 @@ from starlette.types import Receive, Scope, Send
 from engine.answers import Answer, refusal_of, written
 from engine.asked import READING, Asked, read_asked
 from engine.caching import PRIVATE, mark
+from engine.cost import NAME as COST
+from engine.cost import CostExceeded, told
 from engine.media import EVENTS, MODERN, PLAIN, Media, choose
 from engine.parts import MEDIA, multipart
 from engine.request import begin_context, open_context
 from engine.runtime import Runtime, runtime_of
 from engine.sse import Stream, seated
-from errors import ApiError, MethodNotAllowed, RateLimited, Unauthenticated, Unavailable
+from errors import ApiError, MethodNotAllowed, Unauthenticated, Unavailable, retry_after
 from resolvers.context import Context
 
 METHODS = (*READING, "POST")
-RETRY_SOON = 1
 
 
 class NotAcceptable(ApiError):
@@ -80,17 +81,17 @@ async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked
             return StreamingResponse(multipart(found), 200, headers, MEDIA)
     else:
         found = await engine.run_document(document, ctx, **given)
+    if asked.extensions.get("cost") and COST in ctx.quotas:
+        found.extensions["cost"] = told(ctx.quotas[COST])
     return _respond(request, found, ctx, media, _status(found, media))
 
 
 def _status(answer: Answer, media: Media) -> int:
     """What becomes of an operation: nobody is told 4xx in application/json, as its older clients would not look into the body."""
-    if answer.was_run:
-        return 200
-    refusal = refusal_of(answer.errors[0])
-    if isinstance(refusal, MethodNotAllowed | Unavailable):
+    refusal = refusal_of(answer.errors[0]) if answer.errors and answer.data is None else None
+    if isinstance(refusal, MethodNotAllowed | Unavailable | CostExceeded):
         return refusal.status
-    return 400 if media.kind == MODERN else 200
+    return 400 if media.kind == MODERN and not answer.was_run else 200
 
 
 def _refused(failure: Exception) -> Answer:
@@ -102,11 +103,12 @@ def _respond(request: Request, answer: Answer, ctx: Context, media: Media, statu
     request.state.codes = [each["extensions"]["code"] for each in body.get("errors", ())]
     kind = MODERN if media.kind == MODERN else PLAIN
     response = Response(written(body), status, {"X-Request-ID": ctx.request_id}, f"{kind}; charset=utf-8")
+    for each in answer.errors:
+        if seconds := retry_after(refusal_of(each)):
+            response.headers["Retry-After"] = str(seconds)
     refusal = refusal_of(answer.errors[0]) if answer.errors and not answer.was_run else None
     if isinstance(refusal, MethodNotAllowed):
         response.headers["Allow"] = "POST" if request.method in READING else ", ".join(METHODS)
-    elif isinstance(refusal, Unavailable | RateLimited):
-        response.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_SOON))
     elif isinstance(refusal, Unauthenticated) and status == Unauthenticated.status:
         response.headers["WWW-Authenticate"] = "Bearer"
     if request.method in READING and answer.errors:

@@ -1,7 +1,7 @@
 """How large a document may be: one pass over it, every fragment measured once."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphql import (
     DocumentNode,
@@ -15,6 +15,9 @@ from graphql import (
 )
 
 from settings import Settings
+
+INTROSPECTION = ("__schema", "__type")
+DEEPEST_INTROSPECTION = 20
 
 
 @dataclass
@@ -53,7 +56,10 @@ class Measure:
                 total.depth = max(total.depth, 1)
                 total.roots[each.name.value] += 1
                 if each.selection_set:
-                    total.add(self.size(each.selection_set), below=1)
+                    inner = self.size(each.selection_set)
+                    if each.name.value in INTROSPECTION:  # tools ask deeper than people, and a rule of its own bounds them
+                        inner = replace(inner, depth=max(0, inner.depth - DEEPEST_INTROSPECTION))
+                    total.add(inner, below=1)
             elif isinstance(each, InlineFragmentNode):
                 total.add(self.size(each.selection_set))
             elif isinstance(each, FragmentSpreadNode):

@@ -17,7 +17,7 @@ class Readers:
 
     def __init__(self, connect: Connect, size: int, patience: float) -> None:
         self._connect = connect
-        self._size = self._left = size
+        self._size = self._left = size  # what is left are rights to open one
         self._patience = patience
         self._is_closed = False
         self._idle: list[asyncpg.Connection] = []
@@ -45,12 +45,14 @@ class Readers:
 
     async def take(self) -> asyncpg.Connection:
         """A connection that is open; Unavailable when none becomes free in time."""
+        if self._is_closed:
+            raise Unavailable
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
             self._left += 1
-        if self._left:
+        if self._left > 0:
             self._left -= 1
             return await self._open()
         turn: asyncio.Future[asyncpg.Connection | None] = asyncio.get_running_loop().create_future()
@@ -69,8 +71,8 @@ class Readers:
         return given or await self._open()
 
     def give_back(self, connection: asyncpg.Connection) -> None:
-        """Let the next one have it."""
-        if self._is_closed or connection.is_closed():
+        """Let the next one have it, unless it is closed, or in the middle of a transaction that nobody will end."""
+        if self._is_closed or connection.is_closed() or connection.is_in_transaction():
             self.drop(connection)
         else:
             self._pass_on(connection)
@@ -84,10 +86,15 @@ class Readers:
         """End all that are idle now, and the others when they are given back."""
         self._is_closed = True
         while self._idle:
-            await self._idle.pop().close(timeout=self._patience)
+            connection = self._idle.pop()
+            self._left += 1
+            try:
+                await connection.close(timeout=self._patience)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()  # the server has gone before us
 
     async def _open(self) -> asyncpg.Connection:
-        """Open the connection for which there is a place."""
+        """Open a connection by the right that the caller holds; it is passed on when that fails."""
         try:
             return await self._connect()
         except BaseException:
@@ -95,7 +102,7 @@ class Readers:
             raise
 
     def _pass_on(self, connection: asyncpg.Connection | None) -> None:
-        """Give a connection, or the place of one that ended, to whoever waits longest."""
+        """Give a connection, or the right to open one, to the first who waits, or else keep it."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -63,6 +63,14 @@ class Doors:
             for route in system.table.routes
         ]
 
+    def name_of(self, scope: Scope, method: str) -> str:
+        """The system that a request means, or "graphql" where none does."""
+        owner, path = self._door(scope, scope["path"])
+        if owner is not None:
+            return owner.name
+        found = self.find(list(self.systems.values()), method, path)
+        return found.system.name if found else "graphql"
+
     def find(self, systems: Sequence[System], method: str, path: str) -> Found | None:
         """The route for a path: its exact spelling first, then with or without the last slash; the systems' order after that."""
         for spelled in _spellings(path):

@@ -18,7 +18,6 @@ TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(WEB / "templates")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -29,7 +28,6 @@ class Assets(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if path.startswith("vendor") else "no-cache"
         return response
 
@@ -59,7 +57,7 @@ def example_operations() -> list[dict[str, str]]:
 
 async def examples(_: Request) -> Response:
     """The example operations for the editor."""
-    return JSONResponse(example_operations(), headers={"X-Content-Type-Options": "nosniff"})
+    return JSONResponse(example_operations())
 
 
 def page_routes() -> list[BaseRoute]:

@@ -10,8 +10,11 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.proxies import networks, uncover
 from engine.request import request_id_of
 from errors import ApiError
+from settings import Settings
+from web.edge import Raw, added, is_preflight, preflight
 
 REQUESTS = Counter("atrium_requests", "Requests by door, operation and what became of them.", ["door", "operation", "outcome"])
 SECONDS = Histogram(
@@ -36,7 +39,11 @@ class Requests:
             await self._app(scope, receive, send)
             return
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
-        state["request_id"] = request_id_of(Headers(scope=scope))
+        settings: Settings = scope["app"].state.settings
+        uncover(scope, networks(settings.trusted_proxies))
+        asked = Headers(scope=scope)
+        state["request_id"] = request_id_of(asked)
+        origin = asked.get("origin")
         # Never unbound: each request runs in a context of its own, and whatever fails after it still belongs to it.
         structlog.contextvars.bind_contextvars(request_id=state["request_id"])
         began, status = time.perf_counter(), 0
@@ -45,12 +52,18 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).setdefault("X-Request-ID", state["request_id"])
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Request-ID", state["request_id"])
+                headers.raw.extend(added(settings, scope, state, origin))
             elif message["type"] == "websocket.close":
                 status = message.get("code", 1000)
             await send(message)
 
         try:
+            if origin is not None and is_preflight(scope, asked):
+                state["door"] = _door(scope, asked["access-control-request-method"])
+                await _allow(note, preflight(settings, origin, state["door"]))
+                return
             await self._app(scope, receive, note)
         except Exception:  # the last resort of the app: the failure is logged here, and the client told of it without details
             log.exception("unexpected failure", path=scope["path"])
@@ -58,6 +71,19 @@ class Requests:
                 await _say_failed(note, state["request_id"])
         finally:
             _tell(scope, state, status, time.perf_counter() - began)
+
+
+def _door(scope: Scope, method: str) -> str:
+    """The door that the request would come to which a browser asks about."""
+    if scope["path"] == "/graphql":
+        return "graphql"
+    door: str = scope["app"].state.doors.name_of(scope, method.upper())
+    return door
+
+
+async def _allow(send: Send, headers: Raw) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _say_failed(send: Send, request_id: str) -> None:
