@@ -71,6 +71,9 @@ def booking(token: str, service: int, room: int, begins: datetime) -> Call:
     ids = {"service": global_id("SpaService", service), "room": global_id("Room", room)}
     return graphql(BOOK, {**ids, "startsAt": _spell(begins), "key": str(uuid4())}, token)
 
+READERS = 200
+"""People who use the product at the same time. All 5,000 one after the other would be new to the process with nearly every request."""
+
 
 class Calls:
     """The requests of every operation, without end."""
@@ -172,7 +175,7 @@ def _plain(value: Any, key: str = "") -> Any:
 
 
 def _person(n: int) -> int:
-    return n * STEP % PEOPLE
+    return n * STEP % PEOPLE // (PEOPLE // READERS) * (PEOPLE // READERS)
 
 
 def _spell(moment: datetime) -> str:
