@@ -34,7 +34,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        runtime, ctx = runtime_of(request), begin_context(request)
+        runtime = runtime_of(request)
         since = runtime.stream.cursor
         media = choose(request.headers.get("accept"), whole=request.method == "HEAD")
         try:
@@ -44,10 +44,10 @@ class Door:
                     await Stream(request, ctx, asked, since)(scope, receive, send)
                 return
             answer = await _answer(request, runtime, ctx, asked, media)
-        except ApiError as refusal:
-            answer = _respond(request, _refused(refusal), ctx, media, refusal.status)
-        except Exception as failure:  # the last resort of the door: masked, and logged with the request's id
-            answer = _respond(request, _refused(failure), ctx, media, ApiError.status)
+        except Exception as failure:  # the last resort of the door: what is no refusal is masked, and logged with the request's id
+            ctx = getattr(request.state, "context", None) or begin_context(request)
+            status = failure.status if isinstance(failure, ApiError) else ApiError.status
+            answer = _respond(request, _refused(failure), ctx, media, status)
         await answer(scope, receive, send)
 
 

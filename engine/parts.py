@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -17,7 +16,7 @@ from graphql import (
     experimental_execute_incrementally,
 )
 
-from engine.answers import Answer, spell
+from engine.answers import Answer, spell, written
 from errors import Unavailable
 from resolvers.context import Context
 
@@ -85,4 +84,4 @@ async def multipart(parts: Parts) -> AsyncIterator[bytes]:
     yield HEAD
     async with aclosing(parts):
         async for part in parts:
-            yield orjson.dumps(part, default=str) + (HEAD if part.get("hasNext") else END)
+            yield written(part) + (HEAD if part.get("hasNext") else END)

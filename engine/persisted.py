@@ -93,8 +93,10 @@ def read_manifest(path: Path, documents: Documents) -> dict[str, str]:
         found = orjson.loads(path.read_bytes())
         listed = found.get("operations") if isinstance(found.get("operations"), list) else None
         texts: dict[Any, Any] = found if listed is None else {each["id"]: each["body"] for each in listed}
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise WrongManifest(f"{path} is no manifest of documents: {error!r}") from error
+    except OSError as error:
+        raise WrongManifest(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise WrongManifest(f"{path} is no manifest of documents: {error!r}.") from error
     for id, text in texts.items():
         if not isinstance(id, str) or not isinstance(text, str):
             raise WrongManifest(f"{path}: {id!r} is not the id of a text.")

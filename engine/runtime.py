@@ -54,6 +54,8 @@ class Runtime:
 async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
     """Open everything, and close it in the end."""
     opened: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
+    engine = Engine(settings)
+    persisted = Persisted(settings, engine.documents)  # before anything is open, since a wrong manifest stops the start
 
     async def deliver(body: bytes, headers: Mapping[str, str]) -> None:
         """The simulated Stripe calls the door that the real one would."""
@@ -67,7 +69,6 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
         Authority(database, settings, stream, bus) as authority,
         open_gateways(settings, database, deliver_to_stripe_door=deliver) as gateways,
     ):
-        engine = Engine(settings)
         opened.set_result(
             Runtime(
                 settings=settings,
@@ -76,7 +77,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 engine=engine,
                 raw_engine=Engine(settings, raw=True),
                 stream=stream,
-                persisted=Persisted(settings, engine.documents),
+                persisted=persisted,
                 authority=authority,
             )
         )

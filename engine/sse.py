@@ -5,12 +5,11 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
 from typing import Any
 
-import orjson
 from graphql import GraphQLError, OperationType
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from engine.answers import Answer
+from engine.answers import Answer, written
 from engine.asked import READING, Asked
 from engine.ending import until_session_ends, until_token_ends
 from engine.line import Line, line_of
@@ -142,7 +141,7 @@ class Stream:
         if answer.errors:
             self._state.codes = [each["extensions"]["code"] for each in body["errors"]]
         id = f"id: {answer.cursor}\n" if answer.cursor else ""
-        return f"event: next\n{id}data: ".encode() + orjson.dumps(body, default=str) + b"\n\n"
+        return f"event: next\n{id}data: ".encode() + written(body) + b"\n\n"
 
 
 class ServerEnds(Exception):

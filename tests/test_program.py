@@ -115,6 +115,7 @@ def test_a_taken_port_is_one_sentence(data: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
+        ({"TRUSTED_DOCUMENTS": "nowhere.json"}, "nowhere.json cannot be read: No such file or directory."),
         ({"PORT": "eighty"}, "PORT is not valid: input should be a valid integer, unable to parse string as an integer."),
         ({"PORT": "9000", "CRM_PORT": "9000"}, "PORT and CRM_PORT must differ."),
         ({"HOST": "203.0.113.9"}, "HOST 203.0.113.9 is no address of this machine: Cannot assign requested address."),
