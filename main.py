@@ -21,6 +21,7 @@ from demo.clock import follow_clock
 from demo.routes import demo_routes
 from engine.execute import Engine
 from engine.http import graphql_door
+from engine.persisted import WrongManifest
 from engine.runtime import Runtime, running
 from engine.socket import graphql_socket
 from errors import NotFound
@@ -210,7 +211,7 @@ def main() -> None:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         commands()
-    except CannotStart as error:
+    except (CannotStart, WrongManifest) as error:
         for line in str(error).splitlines():
             console.print(f"[red]✗[/] {line}", soft_wrap=True, markup=True)
         raise SystemExit(1) from None
