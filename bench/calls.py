@@ -71,6 +71,7 @@ def booking(token: str, service: int, room: int, begins: datetime) -> Call:
     ids = {"service": global_id("SpaService", service), "room": global_id("Room", room)}
     return graphql(BOOK, {**ids, "startsAt": _spell(begins), "key": str(uuid4())}, token)
 
+
 READERS = 200
 """People who use the product at the same time. All 5,000 one after the other would be new to the process with nearly every request."""
 

@@ -1,16 +1,19 @@
 """What differs between the older systems, in five answers: who is calling, how values are spelled, success, pages, errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from starlette.requests import HTTPConnection
 
 from engine.runtime import runtime_of
 from errors import ApiError, BadUserInput, Unauthenticated
+from models.identity import Role
 from resolvers.context import NOBODY, Context, Viewer
+from resolvers.limits import network
 from rest_compat.routes import Route
 
 
@@ -48,6 +51,15 @@ class Refusal:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit of calls, and whom it counts if not the caller."""
+
+    name: str
+    text: str
+    by: str | None = None
+
+
 class Dialect:
     """One older system's way to talk; a system's folder has one subclass."""
 
@@ -59,12 +71,23 @@ class Dialect:
     page_parameter: ClassVar[str] = "page"
     limit: ClassVar[str | None] = None
     """Calls that one caller may make of the whole system, such as "1000/minute"; a route may have a limit of its own besides."""
+    counts_addresses: ClassVar[bool] = False
+    """Whether that limit counts everybody by address, as Minuteserv documents it for customers."""
+    role_limits: ClassVar[Mapping[Role, str]] = MappingProxyType({})
+    """Calls that holders of a role may make instead, counted by account; the first role decides that the caller holds."""
     country: ClassVar[str] = "1"
     """The calling code that stands for a missing one."""
 
     async def viewer(self, connection: HTTPConnection, ctx: Context) -> Viewer:
         """Who is calling; Unauthenticated when what the caller shows is not good any more."""
         raise NotImplementedError
+
+    def rate(self, ctx: Context) -> Rate | None:
+        """The limit that counts this call."""
+        role = next((each for each in self.role_limits if each in ctx.viewer.roles), None)
+        if role is not None:
+            return Rate(f"{self.name} {role}", self.role_limits[role])
+        return Rate(self.name, self.limit, network(ctx.address) if self.counts_addresses else None) if self.limit else None
 
     def success(self, body: Any, route: Route) -> Any:
         """The body of a success."""

@@ -111,9 +111,10 @@ class System:
         ctx = ctx.with_viewer(await self._viewer(request, ctx, route))
         for operation in route.operations:
             operation.admit(ctx.viewer)
-        for name, rate in ((self.name, self.dialect.limit), (f"{self.name} {route.name}", route.limit)):
-            if rate:
-                await limit(ctx, name, rate)
+        if rate := self.dialect.rate(ctx):
+            await limit(ctx, rate.name, rate.text, by=rate.by)
+        if route.limit:
+            await limit(ctx, f"{self.name} {route.name}", route.limit)
         return ctx.but(longest_page=LONGEST_LIST)
 
     async def _viewer(self, request: Request, ctx: Context, route: Route) -> Viewer:

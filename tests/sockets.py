@@ -10,6 +10,9 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from subscriptions.sessions import AUTHORITY
+from subscriptions.stream import EventStream
+
 PATIENCE = 5.0
 Message = dict[str, Any]
 
@@ -88,6 +91,11 @@ async def post(client: httpx2.AsyncClient, token: str | None, query: str, **vari
     answer = (await client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)).json()
     assert "errors" not in answer, answer
     return answer["data"]
+
+
+def followed(stream: EventStream) -> set[str]:
+    """The topics that clients follow; the server itself follows what changes their rights."""
+    return set(stream._followers) - {AUTHORITY}
 
 
 async def until(is_true: Callable[[], bool], seconds: float = PATIENCE) -> None:

@@ -250,6 +250,17 @@ async def test_a_route_may_have_its_own_limit_and_a_system_another(polite: httpx
     assert [(await polite.get("/api/both/")).status_code for _ in range(2)] == [200, 429]
 
 
+async def test_roles_have_limits_of_their_own_and_others_may_be_counted_by_address(
+    polite: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Polite, "limit", "1/hour")
+    monkeypatch.setattr(Polite, "counts_addresses", True)
+    monkeypatch.setattr(Polite, "role_limits", {Role.ADMIN: "3/hour"})
+    assert [(await polite.get("/api/both/", headers={"Authorization": each})).status_code for each in ("8", "9")] == [200, 429]
+    admin = {"Authorization": "7"}
+    assert [(await polite.get("/api/both/", headers=admin)).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
 async def test_unknown_paths_and_wrong_methods_are_answered_in_the_systems_words(polite: httpx2.AsyncClient) -> None:
     lost = await polite.get("/polite/no/such/path/")
     assert (lost.status_code, lost.json()["sorry"]) == (404, "NOT_FOUND")

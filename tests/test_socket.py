@@ -20,7 +20,7 @@ from resolvers import sessions, tokens
 from resolvers.tokens import Use
 from settings import Mode, Settings
 from tests.people import as_viewer, call, join, nobody
-from tests.sockets import talking, until
+from tests.sockets import followed, talking, until
 
 FOLLOW = "subscription { bookingEvents { cursor } }"
 ROOMS = "{ rooms { totalCount } }"
@@ -245,13 +245,13 @@ async def test_nothing_is_left_running_when_a_client_goes(app: Starlette, server
     async with talking(server, token) as talk:
         for number in range(5):
             await talk.ask(FOLLOW, str(number))
-        await until(lambda: len(stream._followers) == 2)
+        await until(lambda: len(followed(stream)) == 2)
         for number in range(5):
             await talk.say({"id": str(number), "type": "complete"})
-        await until(lambda: len(stream._followers) == 1)
+        await until(lambda: len(followed(stream)) == 1)
         await talk.ask(FOLLOW, "again")
-        await until(lambda: len(stream._followers) == 2)
-    await until(lambda: not stream._followers and not app.state.runtime.seats._taken)
+        await until(lambda: len(followed(stream)) == 2)
+    await until(lambda: not followed(stream) and not app.state.runtime.seats._taken)
     await until(lambda: len(asyncio.all_tasks()) <= before)
 
 

@@ -19,7 +19,7 @@ from resolvers.sessions import SignedIn
 from resolvers.tokens import Use
 from settings import Settings
 from tests.people import as_viewer, call, join, nobody
-from tests.sockets import until
+from tests.sockets import followed, until
 from tests.streams import listening_to
 from tests.test_subscriptions import book, serving
 from tests.worlds import Spa, make_spa
@@ -48,7 +48,7 @@ def quick(app: Starlette) -> Settings:
 
 def nobody_listens(app: Starlette) -> bool:
     runtime = app.state.runtime
-    return not runtime.seats._taken and not any(topic.startswith(("user:", "session:")) for topic in runtime.stream._followers)
+    return not runtime.seats._taken and not followed(runtime.stream)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -212,7 +212,7 @@ async def test_nothing_is_left_running_when_a_client_goes(app: Starlette, server
     for _ in range(5):
         async with listening_to(server, FOLLOW, ann.access_token) as stream:
             await stream.next()
-            assert not nobody_listens(app)
+            await until(lambda: bool(followed(app.state.runtime.stream)))
     await until(lambda: nobody_listens(app))
 
 

@@ -38,7 +38,7 @@ from tests.browser import open_page
 from tests.conftest import in_one_task
 from tests.people import join
 from tests.program import free_port
-from tests.sockets import Talk, post, talking, until
+from tests.sockets import Talk, followed, post, talking, until
 from tests.worlds import Spa, make_member, make_spa, soon
 
 FOLLOW = "subscription($after: String) { bookingEvents(after: $after) { cursor kind at booking { number status room { name } } } }"
@@ -357,7 +357,7 @@ async def test_two_hundred_connections_hear_of_one_booking(
         events = await asyncio.gather(*[talk.event() for talk in talks])
         print(f"200 connections: {monotonic() - began:.2f} s")
         assert {each["booking"]["number"] for each in events} == {made["number"]}
-    await until(lambda: not runtime.stream._followers)
+    await until(lambda: not followed(runtime.stream))
 
 
 async def test_the_documented_client_follows_and_comes_back_after_a_restart(
@@ -441,7 +441,7 @@ async def test_clients_that_come_and_go_at_any_moment_leave_nothing_behind(
     is_over = True
     await going
     readers = runtime.database.readers
-    await until(lambda: not runtime.stream._followers and not runtime.seats._taken)
+    await until(lambda: not followed(runtime.stream) and not runtime.seats._taken)
     await until(lambda: not readers.taken)
     async with talking(server, ann.access_token) as talk:
         await talk.ask("{ me { email } }")
