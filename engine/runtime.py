@@ -54,8 +54,9 @@ class Runtime:
 async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
     """Open everything, and close it in the end."""
     opened: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
-    engine = Engine(settings)
-    persisted = Persisted(settings, engine.documents)  # before anything is open, since a wrong manifest stops the start
+    # Whatever can be wrong with schema or manifest is found before anything is open.
+    engine, raw_engine = Engine(settings), Engine(settings, raw=True)
+    persisted = Persisted(settings, engine.documents)
 
     async def deliver(body: bytes, headers: Mapping[str, str]) -> None:
         """The simulated Stripe calls the door that the real one would."""
@@ -75,7 +76,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
                 database=database,
                 gateways=gateways,
                 engine=engine,
-                raw_engine=Engine(settings, raw=True),
+                raw_engine=raw_engine,
                 stream=stream,
                 persisted=persisted,
                 authority=authority,
