@@ -35,8 +35,18 @@ from schema.fields import PAGE_NAMES, OperationField
 
 PLANS_KEPT = 200
 TEXT, NUMBER = Text(), BigInteger()
-LIMIT, OFFSET, CURSOR = "limit", "offset", "cursor"
-WRONG_WITH_SYMBOLS = (NotSymbolic, TypeError, AttributeError, KeyError, SQLAlchemyError)
+LIMIT, OFFSET, CURSOR = "page limit", "page offset", "page cursor"
+WRONG_WITH_SYMBOLS = (
+    NotSymbolic,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    SQLAlchemyError,
+)
+"""What an operation may raise when it looks at the value of a symbol."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +232,11 @@ class Compiler:
     def compiled(self, variables: Mapping[str, Any]) -> Compiled:
         """The operation for these variables; Unusual when only the reference executor can run it."""
         key = tuple(variables[name] for name in self._conditions if name in variables)
+        if None in key:
+            raise Unusual  # a default lets a variable be null where no condition may be
         if key not in self._made:
+            if len(self._made) >= PLANS_KEPT:
+                self._made.clear()
             self._made[key] = self._compile(variables)
         made = self._made[key]
         if made is None:

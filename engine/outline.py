@@ -14,7 +14,7 @@ from engine.symbols import NOW, VIEWER, Statement, Symbol, compile_statement
 from engine.whole import PART_AND_ORDER, Whole, is_possible
 
 Fetch = Callable[[Statement, dict[str, Any]], Awaitable[list[Any]]]
-KEYS = "keys"
+KEYS = "row keys"
 
 
 @dataclass

@@ -30,7 +30,8 @@ TYPES: dict[type, Any] = {
     time: Time(),
     UUID: Uuid(),
 }
-VIEWER, NOW = "viewer", "now"
+VIEWER, NOW = "the viewer", "the moment"
+"""Slots that are no arguments; arguments are called by one word."""
 
 
 class NotSymbolic(Exception):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Select, Text, select
 
 from engine.compiled import WRONG_WITH_SYMBOLS
-from engine.symbols import Symbol, compile_statement, symbolic_context
+from engine.symbols import VIEWER, Symbol, compile_statement, symbolic_context
 from models.bookings import Booking
 from models.catalogue import Service
 from models.identity import Role
@@ -91,7 +91,7 @@ def test_a_kept_statement_knows_no_session(symbols: Context) -> None:
     def rows(of: Any) -> Select[Any]:
         return select(Booking).where(Booking.uuid == of)
 
-    assert [slot for slot, _, _ in compile_statement(rows(symbols.viewer.id)).slots] == ["viewer"]
+    assert [slot for slot, _, _ in compile_statement(rows(symbols.viewer.id)).slots] == [VIEWER]
     with pytest.raises(WRONG_WITH_SYMBOLS):
         compile_statement(rows(symbols.viewer.session))
     with pytest.raises(WRONG_WITH_SYMBOLS):
