@@ -12,7 +12,7 @@ URL ?= http://localhost:8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve dev worker migrate schema test check format bench race conformance test-clients
+.PHONY: help serve dev worker migrate schema test check format fuzz bench race conformance test-clients
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-12s %s\n' "$$name" "$$purpose"; done
@@ -50,6 +50,9 @@ check: $(READY) ## Format, lint and types, without changing anything
 
 test: check ## Everything: check, then all tests with coverage (migrations and schema snapshot among them)
 	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+
+fuzz: $(READY) ## Compare the engine with its reference on many more random documents (DOCUMENTS=5000)
+	FUZZ=$(or $(DOCUMENTS),5000) $(RUN) -m pytest tests/test_engine_differential.py -k "not planted"
 
 format: $(READY) ## Format all files and repair what the linter can repair
 	$(RUN) -m ruff check --fix .

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from demo.load import load
 from listening import Server, bind
 from main import create_app
 from migrations import migrate
@@ -71,6 +72,15 @@ def database_url(template_url: str) -> str:
     """The database of the tests; emptied after each test that used it."""
     _another_loop(_run(template_url.replace("/atrium?", "/postgres?"), "CREATE DATABASE tests TEMPLATE atrium"))
     return template_url.replace("/atrium?", "/tests?")
+
+
+@pytest.fixture(scope="session")
+def demo_url(template_url: str, settings: Settings) -> str:
+    """A database with the demo world, which stays as it is over all tests."""
+    _another_loop(_run(template_url.replace("/atrium?", "/postgres?"), "CREATE DATABASE demo TEMPLATE atrium"))
+    url = template_url.replace("/atrium?", "/demo?")
+    _another_loop(load(settings, url))
+    return url
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ class Reference:
         errors = result.errors or []
         was_run = not (result.data is None and errors and all(each.path is None for each in errors))
         names = _root_fields(document, document.definitions[0].selection_set)
-        is_lost = any(each.path and len(each.path) == 1 and names[each.path[0]] in self._required for each in errors)
+        is_lost = any(value is None and names[key] in self._required for key, value in (result.data or {}).items())
         told = frozenset((tuple(each.path or ()), code_of(each)) for each in errors)
         return Told(None if is_lost else result.data, told, was_run)
 

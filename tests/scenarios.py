@@ -107,14 +107,16 @@ class Author:
     roots: Sequence[str]
     fragments: dict[str, tuple[str, str]] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
-    conditions: int = 0
+    is_reused: bool = False
+    """Whether the document is small and made for many calls, which differ in all their values."""
 
     def write(self, viewers: Sequence[str], *, is_mutation: bool = False) -> Scenario:
         """A document with its calls."""
         choices = self.choices
         root = self.schema.mutation_type if is_mutation else self.schema.query_type
         assert root is not None
-        asked = choices.some(self.roots, 1 if choices.chance(70) else 3)
+        self.is_reused = choices.chance(50)
+        asked = choices.some(self.roots, 1 if self.is_reused or choices.chance(70) else 3)
         parts: list[str] = []
         for number, name in enumerate(asked):
             parts.append(self._root(root, name, f"r{number}_" if choices.chance(30) else ""))
@@ -130,7 +132,9 @@ class Author:
         text = f"{kind} Q{f'({declared})' if declared else ''} {{ {' '.join(parts)} }}"
         for name, (of, body) in self.fragments.items():
             text += f" fragment {name} on {of} {{ {body} }}"
-        calls = [Call(choices.one(viewers), self._given()) for _ in range(1 if is_mutation else 2 + choices.below(3))]
+        callers = choices.some(viewers, 3)
+        times = 1 if is_mutation else 4 + choices.below(3) if self.is_reused else 2
+        calls = [Call(choices.one(callers), self._given()) for _ in range(times)]
         return Scenario(text, calls, {each.name: f"${each.name}: {each.kind}{each.default}" for each in self.variables.values()})
 
     def _root(self, root: GraphQLObjectType, name: str, prefix: str) -> str:
@@ -140,20 +144,20 @@ class Author:
         pages = self._paging(name, given) if "perPage" in found.args else []
         arguments = f"({', '.join([*given, *pages])})" if given or pages else ""
         alias = f"{prefix}{name}: " if prefix else ""
-        text = f"{alias}{name}{arguments} {self._condition()} {self._selection(found.type, 0)}"
-        if not prefix and self.choices.chance(12):  # the same field again: both selections are merged
+        text = f"{alias}{name}{arguments} {self._condition()} {self._selection(found.type, DEEPEST - 2 if self.is_reused else 0)}"
+        if not prefix and root is self.schema.query_type and self.choices.chance(12):  # the same field again: both selections are merged
             text += f" {name}{arguments} {self._selection(found.type, 1)}"
         return text
 
     def _argument(self, key: str, name: str, argument: Any) -> str | None:
         must = is_non_null_type(argument.type) and not _has_default(argument)
-        if not must and self.choices.chance(45):
+        if not must and self.choices.chance(25 if self.is_reused else 45):
             return None
         return f"{name}: {self._value(key, argument.type, has_default=_has_default(argument))}"
 
     def _value(self, key: str, kind: Any, *, has_default: bool = False, nested: bool = False) -> str:
         named, values = get_named_type(kind), self._values(key, get_named_type(kind))
-        if self.choices.chance(60):
+        if self.choices.chance(90 if self.is_reused else 60):
             return self._variable(key, kind, values, has_default=has_default)
         if isinstance(named, GraphQLInputObjectType):
             chosen = self.choices.some(list(named.fields), 3)
@@ -225,8 +229,9 @@ class Author:
         for directive in ["include", "skip"] if choices.chance(15) else [choices.one(["include", "skip"])]:
             if choices.chance(60):
                 name = f"b{choices.below(3)}"
-                default = " = true" if choices.chance(20) and name not in self.variables else ""
-                self.variables.setdefault(name, Variable(name, "Boolean!", default, False, [True, False], ["yes"]))
+                may_lack = choices.chance(20)
+                declared = ("Boolean", " = true", True) if may_lack else ("Boolean!", "", False)
+                self.variables.setdefault(name, Variable(name, *declared, [True, False], ["yes"]))
                 made.append(f"@{directive}(if: ${name})")
             else:
                 made.append(f"@{directive}(if: {choices.one(['true', 'false'])})")
@@ -247,7 +252,12 @@ class Author:
         names = choices.some(leaves, 6) if leaves and (not objects or choices.chance(85)) else []
         if objects and (depth < DEEPEST or not names):
             names += choices.some(objects, 2) if not names or choices.chance(65) else []
+        if depth < DEEPEST - 1 and choices.chance(14):
+            names = [*leaves[: 1 + choices.below(8)], *objects]
         parts = [self._field(named, each, depth) for each in names]
+        if depth < DEEPEST and objects and choices.chance(12):  # one relation twice, with selections of their own
+            each = choices.one(objects)
+            parts += [f"{each}{alias}: {each} {self._selection(named.fields[each].type, depth + 1)}" for alias in "AB"]
         if choices.chance(12):
             parts.insert(choices.below(len(parts) + 1), choices.one(["__typename", "kindName: __typename"]))
         if depth < DEEPEST and isinstance(named, GraphQLInterfaceType) and named.name != "Node" and choices.chance(60):
@@ -334,5 +344,6 @@ BY_TYPE: dict[str, list[Any]] = {
     "ID": ["1", 1, "2", "999999"],
     "DateTime": ["2026-01-15T14:00:00Z"],
     "Date": ["2026-01-15"],
-    "Float": [1.5],
+    "EmailAddress": ["somebody@example.com"],
+    "PhoneNumber": ["+15551234567", "+4930123456"],
 }
