@@ -15,6 +15,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    StringValueNode,
     Visitor,
     parse,
     validate,
@@ -25,6 +26,7 @@ from graphql.validation import OverlappingFieldsCanBeMergedRule, specified_rules
 from engine import limits
 from engine.cost import Price
 from engine.overlaps import MergeableFieldsRule, TooEntangled
+from errors import BadUserInput
 from settings import Settings
 
 IN_PARTS = ("defer", "stream")
@@ -103,7 +105,7 @@ class Documents:
         except RecursionError:
             return Document(None, [GraphQLError("The query is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"})])
         refused = limits.refusals(node, self._settings, self._sensitive)
-        refused = refused or self._invalid(node)
+        refused = refused or self._invalid(node) or _unstorable(node, text)
         if refused:
             return Document(node, refused)
         introspects = any(name in limits.INTROSPECTION for name in _field_names(node))
@@ -116,6 +118,29 @@ class Documents:
         except TooEntangled:
             return [GraphQLError("The fragments overlap too much.", extensions={"code": "DOCUMENT_TOO_LARGE", "limit": "overlaps"})]
         return [coded(each, "GRAPHQL_VALIDATION_FAILED") for each in found]
+
+
+def _unstorable(node: DocumentNode, text: str) -> list[GraphQLError]:
+    """Refuse texts that no column can hold; variables are looked at with each request."""
+    if "\\u" not in text and "\0" not in text:
+        return []
+    finder = NulFinder()
+    visit(node, finder)
+    return finder.found
+
+
+class NulFinder(Visitor):
+    """Looks for texts with a NUL."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[GraphQLError] = []
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        """Note one."""
+        if "\0" in node.value and not self.found:
+            error = GraphQLError("A text holds a character that cannot be stored.", nodes=node)
+            self.found.append(coded(error, BadUserInput.code))
 
 
 class WithoutParts(Visitor):

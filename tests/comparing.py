@@ -44,7 +44,8 @@ VIEWERS = {
     "finance": Viewer(GUEST + 2, frozenset({Role.FINANCE})),
     "support": Viewer(GUEST, frozenset({Role.SUPPORT})),
 }
-LARGE = {"max_tokens": 20_000, "max_aliases": 2000, "max_fields": 20_000, "max_depth": 40, "operation_timeout": 120}
+LARGE: dict[str, int] = {"max_tokens": 20_000, "max_aliases": 2000, "max_fields": 20_000, "max_depth": 40, "operation_timeout": 120}
+LARGE |= {"max_cost": 10**12, "cost_budget": 10**12, "cost_budget_strangers": 10**12}
 REFUSED = Told(None, frozenset({((), "BAD_USER_INPUT")}), False)
 
 

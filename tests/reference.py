@@ -32,6 +32,7 @@ from graphql import (
     get_nullable_type,
     is_non_null_type,
     parse,
+    specified_directives,
     specified_scalar_types,
 )
 from sqlalchemy import select
@@ -85,6 +86,7 @@ class Reference:
         """Root fields without which nothing is left of an answer."""
         self._strawberry = build_schema(for_older_systems=raw)
         self.schema = self._strawberry._schema
+        self.schema.directives = specified_directives  # without those for answers in parts, which `execute` refuses
         self._shown: dict[type[Model], dict[str | None, str]] = {}
         self._install(raw)
 
