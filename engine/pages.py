@@ -155,14 +155,16 @@ def _is_of(kind: type, text: str) -> bool:
     """Whether a text is how a cursor spells a value of this type."""
     if kind in (bool, Decimal):
         return bool((TRUTH if kind is bool else AMOUNT).fullmatch(text))
-    if kind not in (int, date, datetime):
-        return True
     try:
-        value = int(text) if kind is int else kind.fromisoformat(text)  # type: ignore[attr-defined]
+        if kind is int:
+            return -(2**63) <= int(text) < 2**63 and str(int(text)) == text
+        if kind is date:
+            return str(date.fromisoformat(text)) == text
+        if kind is datetime:
+            return text.endswith("+00:00") and str(datetime.fromisoformat(text)) == text
     except ValueError:
         return False
-    in_reach = -(2**63) <= value < 2**63 if kind is int else kind is date or text.endswith("+00:00")
-    return in_reach and str(value) == text
+    return True
 
 
 def _beyond(keys: list[Key], values: Sequence[Any], flip: bool) -> ColumnElement[bool]:

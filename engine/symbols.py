@@ -63,7 +63,7 @@ class Symbol(BindParameter[Any]):
 
     def __repr__(self) -> str:
         _keep_apart()
-        return super().__repr__()
+        return str(object.__repr__(self))
 
     def __format__(self, _: str) -> str:
         raise NotSymbolic

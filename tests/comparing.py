@@ -171,7 +171,8 @@ async def values_of(database: Database) -> dict[str, list[Any]]:
             rows = list(await db.scalars(found if where is None else found.where(where)))
         made: list[Any] = []
         for number, row in enumerate(rows):
-            made += [[str(row.id)], [global_id(names[number % len(names)], row.id)], [str(row.uuid)], [row.id]][number % 4]  # type: ignore[attr-defined]
+            spellings: list[Any] = [str(row.id), global_id(names[number % len(names)], row.id), str(getattr(row, "uuid", row.id)), row.id]
+            made.append(spellings[number % 4])
         return made * 3
 
     nonsense = ["999999", str(uuid4()), global_id("Nothing", 1), "abc", "0", "-1", "9" * 19, "9" * 30, ""]

@@ -1,16 +1,20 @@
 """Faults that are planted into the engine, one at a time, to see that the comparison with the reference catches them."""
 
 import dataclasses
+import enum
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from graphql import FragmentSpreadNode
-from sqlalchemy import true
+from sqlalchemy import Text, and_, cast, func, or_, select, true
 
-from engine import compiled, flavours, outline, pages, plan, shaping, showing, symbols
+from engine import arguments, compiled, flavours, outline, pages, plan, shaping, showing, symbols
 from engine.selection import Reader
+from engine.symbols import symbolic_context
+from models.keys import Key
 from resolvers.operations import ANYONE
+from schema.fields import attribute_of
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, tuple[Plant, tuple[str, ...]]] = {}
@@ -59,7 +63,7 @@ def loosen(patch: pytest.MonkeyPatch, name: str, part: Callable[[Any], Any]) -> 
 @fault()
 def rows_without_their_joined_row_vanish(patch: pytest.MonkeyPatch) -> None:
     def select(self: plan.Plan, rows: Any) -> Any:
-        shown = [(plan.cast(each, plan.Text) if text else each).label(f"c{n}") for n, (each, text) in enumerate(self.columns)]
+        shown = [(cast(each, Text) if text else each).label(f"c{n}") for n, (each, text) in enumerate(self.columns)]
         statement = rows.with_only_columns(*shown, maintain_column_froms=True)
         for target in self.targets:
             statement = statement.join(target)
@@ -135,8 +139,8 @@ def the_row_of_the_cursor_comes_again(patch: pytest.MonkeyPatch) -> None:
     beyond = pages._beyond
 
     def again(keys: Any, values: Any, flip: bool) -> Any:
-        same = pages.and_(*[key.element == pages.cast(value, key.element.type) for key, value in zip(keys, values, strict=True)])
-        return pages.or_(beyond(keys, values, flip), same)
+        same = and_(*[key.element == cast(value, key.element.type) for key, value in zip(keys, values, strict=True)])
+        return or_(beyond(keys, values, flip), same)
 
     patch.setattr(pages, "_beyond", again)
 
@@ -166,7 +170,7 @@ def backward_pages_stay_backward(patch: pytest.MonkeyPatch) -> None:
 @fault()
 def the_total_forgets_what_was_filtered(patch: pytest.MonkeyPatch) -> None:
     def count(rows: Any) -> Any:
-        return pages.select(pages.func.count()).select_from(rows.column_descriptions[0]["entity"])
+        return select(func.count()).select_from(rows.column_descriptions[0]["entity"])
 
     for module in (pages, compiled):
         patch.setattr(module, "count", count)
@@ -259,7 +263,7 @@ def lists_lose_their_order(patch: pytest.MonkeyPatch) -> None:
     def disordered(self: Any, made: Any, *given: Any) -> Any:
         found = many(self, made, *given)
         batch = made.batches[found.batch]
-        batch.rows = batch.rows.order_by(None).order_by(plan.attribute_of(batch.remote.class_, "id").desc())
+        batch.rows = batch.rows.order_by(None).order_by(attribute_of(batch.remote.class_, "id").desc())
         return found
 
     patch.setattr(plan.Planner, "_many", disordered)
@@ -315,7 +319,7 @@ def rekeyed(patch: pytest.MonkeyPatch, key: Callable[[Any, Any], Any]) -> None:
     def plan_of(self: Any, ctx: Any, asked: Any, make: Any) -> Any:
         chosen = key(ctx, asked)
         if chosen not in self._plans:
-            self._plans[chosen] = make(compiled.symbolic_context(ctx))
+            self._plans[chosen] = make(symbolic_context(ctx))
         return self._plans[chosen]
 
     patch.setattr(compiled.Root, "_plan_of", plan_of)
@@ -334,18 +338,18 @@ def plans_are_shared_whatever_was_asked(patch: pytest.MonkeyPatch) -> None:
 @fault(*FOUND)
 def uuids_are_taken_for_numbers(patch: pytest.MonkeyPatch) -> None:
     signature = symbols.signature
-    patch.setattr(compiled, "signature", lambda value: "key" if isinstance(value, symbols.Key) else signature(value))
+    patch.setattr(compiled, "signature", lambda value: "key" if isinstance(value, Key) else signature(value))
 
 
 @fault(*ORDERED)
 def enums_do_not_count_as_different_arguments(patch: pytest.MonkeyPatch) -> None:
     signature = symbols.signature
-    patch.setattr(compiled, "signature", lambda value: type(value) if isinstance(value, symbols.enum.Enum) else signature(value))
+    patch.setattr(compiled, "signature", lambda value: type(value) if isinstance(value, enum.Enum) else signature(value))
 
 
 @fault()
 def defaults_of_variables_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    variables_of = compiled.variables_of
+    variables_of = arguments.variables_of
 
     def forgetting(schema: Any, operation: Any) -> Any:
         read = variables_of(schema, operation)

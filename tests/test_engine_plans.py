@@ -127,7 +127,7 @@ def test_a_document_that_is_known_makes_nothing_anew(run: Callable[..., list[str
 
 def _is_page(name: str) -> bool:
     assert SCHEMA.query_type is not None
-    return get_named_type(SCHEMA.query_type.fields[name].type).name.endswith("Connection")
+    return str(get_named_type(SCHEMA.query_type.fields[name].type)).endswith("Connection")
 
 
 @pytest.mark.parametrize("name", [each for each in ROOTS if _is_page(each)])
