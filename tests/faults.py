@@ -97,8 +97,8 @@ def a_value_is_taken_from_the_column_before(patch: pytest.MonkeyPatch) -> None:
 
 
 @fault(*BOOKINGS)
-def two_relations_of_one_name_are_joined_once(patch: pytest.MonkeyPatch) -> None:
-    loosen(patch, "joins", lambda path: path[-1])
+def a_relations_relation_is_taken_for_the_first(patch: pytest.MonkeyPatch) -> None:
+    loosen(patch, "joins", lambda path: path[:1])
 
 
 @fault(*ORDERED)
