@@ -12,6 +12,8 @@ from engine.asked import READING, Asked, read_asked
 from engine.caching import PRIVATE, mark
 from engine.cost import NAME as COST
 from engine.cost import CostExceeded, told
+from engine.explaining import NAME as EXPLAIN
+from engine.explaining import explained
 from engine.media import EVENTS, MODERN, PLAIN, Media, choose
 from engine.parts import MEDIA, multipart
 from engine.request import begin_context, open_context
@@ -67,8 +69,11 @@ async def _enter(request: Request, runtime: Runtime, media: Media) -> tuple[Cont
 async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked, media: Media) -> Response:
     engine, name = runtime.engine, asked.operation_name
     given: Any = {"variables": asked.variables, "operation_name": name, "reads_only": request.method in READING}
+    statements = None
     try:
         text = runtime.persisted.text_of(asked)
+        if asked.extensions.get(EXPLAIN):
+            ctx, statements = explained(ctx)
     except ApiError as refusal:
         answer = _refused(refusal)
         return _respond(request, answer, ctx, media, _status(answer, media))
@@ -83,6 +88,8 @@ async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked
         found = await engine.run_document(document, ctx, **given)
     if asked.extensions.get("cost") and COST in ctx.quotas:
         found.extensions["cost"] = told(ctx.quotas[COST])
+    if statements is not None:
+        found.extensions[EXPLAIN] = statements
     return _respond(request, found, ctx, media, _status(found, media))
 
 

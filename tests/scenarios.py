@@ -251,7 +251,7 @@ class Author:
         objects = [each for each, of in named.fields.items() if is_composite_type(get_named_type(of.type))]
         names = choices.some(leaves, 6) if leaves and (not objects or choices.chance(85)) else []
         if objects and (depth < DEEPEST or not names):
-            names += choices.some(objects, 2) if not names or choices.chance(65) else []
+            names += choices.some(objects, 4 if len(objects) > 4 else 2) if not names or choices.chance(65) else []
         if depth < DEEPEST - 1 and choices.chance(14):
             names = [*leaves[: 1 + choices.below(8)], *objects]
         parts = [self._field(named, each, depth) for each in names]

@@ -82,6 +82,6 @@ def test_a_planted_fault_is_caught(world: World, name: str, monkeypatch: pytest.
     plant(monkeypatch)
     world.renew()
     with pytest.raises(Differs):
-        compare(world, 400, *roots)
+        compare(world, 1000, *roots)
     monkeypatch.undo()
     world.renew()
