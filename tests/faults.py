@@ -9,7 +9,7 @@ import pytest
 from graphql import FragmentSpreadNode
 from sqlalchemy import Text, and_, cast, func, or_, select, true
 
-from engine import arguments, compiled, flavours, outline, pages, plan, shaping, showing, symbols
+from engine import arguments, compiled, flavours, pages, plan, shaping, showing, symbols, whole
 from engine.selection import Reader
 from engine.symbols import symbolic_context
 from models.keys import Key
@@ -242,18 +242,38 @@ def a_row_that_is_not_there_is_shown(patch: pytest.MonkeyPatch) -> None:
 
 @fault(*ORDERED)
 def lists_go_to_the_wrong_parent(patch: pytest.MonkeyPatch) -> None:
-    async def pay(self: Any, fetch: Any, run: Any, ctx: Any) -> None:
-        for batch, owed in zip(self.batches, run, strict=True):
-            if owed:
-                given, keys = {**outline._given(ctx), outline.KEYS: list(owed)}, list(owed)
-                records, inner = await fetch(batch.statement, given), batch.built.run()
-                for record in records:
-                    child = batch.built.shape(record, inner, ctx)
-                    for made in owed[keys[keys.index(record[batch.key_at]) - 1]]:
-                        made.append(child)
-                await batch.built.pay(fetch, inner, ctx)
+    pay = whole.Whole.pay
 
-    patch.setattr(outline.Built, "pay", pay)
+    def astray(self: Any, rest: Any, run: Any, ctx: Any) -> None:
+        pay(self, rest, [dict(zip(each, [*list(each.values())[1:], *list(each.values())[:1]], strict=True)) for each in run], ctx)
+
+    patch.setattr(whole.Whole, "pay", astray)
+
+
+@fault("payment", "myPayments", "ledgerTransactions", "bookings")
+def the_last_row_of_a_tree_is_lost(patch: pytest.MonkeyPatch) -> None:
+    pay = whole.Whole.pay
+    patch.setattr(whole.Whole, "pay", lambda self, rest, run, ctx: pay(self, rest[:-1], run, ctx))
+
+
+@fault(*ORDERED)
+def columns_of_one_type_share_a_place_too_many(patch: pytest.MonkeyPatch) -> None:
+    place = whole._place
+
+    def shared(plan_: Any, slots: list[Any], **how: Any) -> list[int]:
+        places = place(plan_, slots, **how)
+        return places if how else [places[0] if slots[each] is slots[places[0]] else each for each in places]
+
+    patch.setattr(whole, "_place", shared)
+
+
+@fault(*ORDERED)
+def rows_of_a_tree_come_in_any_order(patch: pytest.MonkeyPatch) -> None:
+    def numbered(rows: Any, name: str) -> Any:
+        inner = rows.subquery(f"{name}_rows")
+        return select(*inner.c, func.row_number().over(order_by=list(inner.c)[-1].desc()).label("n")).cte(name)
+
+    patch.setattr(whole, "_numbered", numbered)
 
 
 @fault(*ORDERED)
