@@ -79,7 +79,7 @@ class World:
         """The context of one request."""
         return Context(self.settings, self.database, gateways=None, viewer=VIEWERS[viewer], request_id="req_test")  # type: ignore[arg-type]
 
-    def check(self, scenario: Scenario, *, raw: bool = False) -> None:
+    def check(self, scenario: Scenario, *, raw: bool = False, at_once: bool = False) -> None:
         """Compare all calls of a scenario, at a moment that stands still; Differs says where they do not agree."""
         errors = validate(self.engines[raw].schema, parse(scenario.text))
         assert not errors, (scenario.text, errors)
@@ -87,8 +87,8 @@ class World:
             for each in self.references.values():
                 each.kept.clear()
         with patch.object(clock, "now", lambda: self.moment):
-            for number, call in enumerate(scenario.calls):
-                self.wait(self._check(scenario, number, call, raw))
+            calls = [self._check(scenario, number, call, raw) for number, call in enumerate(scenario.calls)]
+            self.wait(_together(calls) if at_once else _in_turn(calls))
 
     async def _check(self, scenario: Scenario, number: int, call: Call, raw: bool) -> None:
         ctx, engine = self.context(call.viewer), self.engines[raw]
@@ -128,6 +128,20 @@ class World:
         told = await self.references[False].run(text, self.context(call.viewer), variables)
         edges = told.data["found"]["edges"] if told.data else []
         return edges[value.position % len(edges)]["cursor"] if edges else "none"
+
+
+async def _together(calls: list[Coroutine[Any, Any, None]]) -> None:
+    await asyncio.gather(*calls)
+
+
+async def _in_turn(calls: list[Coroutine[Any, Any, None]]) -> None:
+    for number, each in enumerate(calls):
+        try:
+            await each
+        except Differs:
+            for other in calls[number + 1 :]:
+                other.close()
+            raise
 
 
 def anywhere(error: Error) -> Error:

@@ -9,7 +9,7 @@ import pytest
 from graphql import FragmentSpreadNode
 from sqlalchemy import Text, and_, cast, func, or_, select, true
 
-from engine import arguments, compiled, flavours, outline, pages, plan, shaping, showing, symbols
+from engine import arguments, compiled, flavours, pages, plan, shaping, showing, symbols, whole
 from engine.selection import Reader
 from engine.symbols import symbolic_context
 from models.keys import Key
@@ -19,7 +19,7 @@ from schema.fields import attribute_of
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, tuple[Plant, tuple[str, ...]]] = {}
 """By its name, how a fault is planted, and the root fields where it shows; none: everywhere."""
-BOOKINGS, ORDERED, FOUND = ("myBookings", "bookings", "booking"), ("services", "myBookings", "bookings"), ("booking", "service", "payment")
+ORDERED, FOUND = ("services", "myBookings", "bookings"), ("booking", "service", "payment")
 
 
 def fault(*roots: str) -> Callable[[Plant], Plant]:
@@ -96,7 +96,7 @@ def a_value_is_taken_from_the_column_before(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan.Planner, "_leaf", shifted)
 
 
-@fault(*BOOKINGS)
+@fault("myBookings", "bookings")
 def a_relations_relation_is_taken_for_the_first(patch: pytest.MonkeyPatch) -> None:
     loosen(patch, "joins", lambda path: path[:1])
 
@@ -186,7 +186,7 @@ def include_is_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reader, "_is_included", ignoring)
 
 
-@fault()
+@fault(*ORDERED)
 def conditions_of_spreads_are_ignored(patch: pytest.MonkeyPatch) -> None:
     included = Reader._is_included
     patch.setattr(Reader, "_is_included", lambda self, node: isinstance(node, FragmentSpreadNode) or included(self, node))
@@ -215,7 +215,7 @@ def fragments_on_interfaces_do_not_apply(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reader, "_applies", lambda self, condition, name: condition == name)
 
 
-@fault()
+@fault("services")
 def all_kinds_are_shown_as_the_first(patch: pytest.MonkeyPatch) -> None:
     made = plan.Planner._object
 
@@ -242,18 +242,38 @@ def a_row_that_is_not_there_is_shown(patch: pytest.MonkeyPatch) -> None:
 
 @fault(*ORDERED)
 def lists_go_to_the_wrong_parent(patch: pytest.MonkeyPatch) -> None:
-    async def pay(self: Any, fetch: Any, run: Any, ctx: Any) -> None:
-        for batch, owed in zip(self.batches, run, strict=True):
-            if owed:
-                given, keys = {**outline._given(ctx), outline.KEYS: list(owed)}, list(owed)
-                records, inner = await fetch(batch.statement, given), batch.built.run()
-                for record in records:
-                    child = batch.built.shape(record, inner, ctx)
-                    for made in owed[keys[keys.index(record[batch.key_at]) - 1]]:
-                        made.append(child)
-                await batch.built.pay(fetch, inner, ctx)
+    pay = whole.Whole.pay
 
-    patch.setattr(outline.Built, "pay", pay)
+    def astray(self: Any, rest: Any, run: Any, ctx: Any) -> None:
+        pay(self, rest, [dict(zip(each, [*list(each.values())[1:], *list(each.values())[:1]], strict=True)) for each in run], ctx)
+
+    patch.setattr(whole.Whole, "pay", astray)
+
+
+@fault("payment", "myPayments", "ledgerTransactions", "bookings")
+def the_last_row_of_a_tree_is_lost(patch: pytest.MonkeyPatch) -> None:
+    pay = whole.Whole.pay
+    patch.setattr(whole.Whole, "pay", lambda self, rest, run, ctx: pay(self, rest[:-1], run, ctx))
+
+
+@fault(*ORDERED)
+def columns_of_one_type_share_a_place_too_many(patch: pytest.MonkeyPatch) -> None:
+    place = whole._place
+
+    def shared(plan_: Any, slots: list[Any], **how: Any) -> list[int]:
+        places = place(plan_, slots, **how)
+        return places if how else [places[0] if slots[each] is slots[places[0]] else each for each in places]
+
+    patch.setattr(whole, "_place", shared)
+
+
+@fault(*ORDERED)
+def rows_of_a_tree_come_in_any_order(patch: pytest.MonkeyPatch) -> None:
+    def numbered(rows: Any, name: str) -> Any:
+        inner = rows.subquery(f"{name}_rows")
+        return select(*inner.c, func.row_number().over(order_by=list(inner.c)[-1].desc()).label("n")).cte(name)
+
+    patch.setattr(whole, "_numbered", numbered)
 
 
 @fault(*ORDERED)
@@ -291,17 +311,17 @@ def ids_name_the_interface(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(shaping.Writer, "_value", general)
 
 
-@fault()
+@fault("me", "myBookings", "myPayments")
 def the_first_viewer_is_everybody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compiled, "symbolic_context", lambda ctx: ctx)
 
 
-@fault()
+@fault(*FOUND)
 def the_first_arguments_are_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compiled, "symbolic", lambda value, _: value)
 
 
-@fault()
+@fault("history")
 def arguments_change_places(patch: pytest.MonkeyPatch) -> None:
     arguments = symbols.Statement.arguments
 

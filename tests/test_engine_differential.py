@@ -49,7 +49,7 @@ def written(world: World, below: Callable[[int], int], *roots: str) -> Scenario:
     return author.write(list(VIEWERS), is_mutation=is_mutation)
 
 
-def compare(world: World, examples: int, *roots: str, raw: bool = False) -> None:
+def compare(world: World, examples: int, *roots: str, raw: bool = False, at_once: bool = False) -> None:
     """Compare that many random scenarios."""
 
     @bounded(
@@ -62,14 +62,18 @@ def compare(world: World, examples: int, *roots: str, raw: bool = False) -> None
     )
     @given(st.randoms(use_true_random=True))
     def all_agree(chance: Random) -> None:
-        world.check(written(world, chance.randrange, *roots), raw=raw)
+        world.check(written(world, chance.randrange, *roots), raw=raw, at_once=at_once)
 
     all_agree()
 
 
 @pytest.mark.parametrize("raw", [False, True], ids=["graphql", "raw"])
 def test_queries_are_answered_as_by_the_reference(world: World, raw: bool) -> None:
-    compare(world, 250, raw=raw)
+    compare(world, 200, raw=raw)
+
+
+def test_callers_who_ask_at_once_are_answered_as_if_they_were_alone(world: World) -> None:
+    compare(world, 80, at_once=True)
 
 
 def test_mutations_are_answered_as_by_the_reference(world: World) -> None:
