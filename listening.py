@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from engine.line import LINE
 from settings import Settings
-from startup import CannotStart
+from startup import CannotStart, ending
 
 HEADER_SECONDS = 10
 BODY_SECONDS = 60
@@ -135,6 +135,7 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        self.should_exit = self.should_exit or ending.is_set()  # a signal that came before these handlers
         try:
             yield
         finally:

@@ -37,7 +37,7 @@ from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
 from schema.root import build_schema
 from settings import Settings
-from startup import CannotStart, console, demo_loaded, migrated, read_settings, running_database, step
+from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
 from web.health import health_routes
 from web.pages import page_routes
 from web.requests import Requests
@@ -201,6 +201,7 @@ def schema(*, write: Annotated[bool, typer.Option(help="Write schema.graphql and
 
 
 def _end(*_: object) -> NoReturn:
+    ending.set()
     raise SystemExit(0)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ OLDEST_SERVER = 16
 
 console = Console(highlight=False)
 
+ending = threading.Event()
+"""Whether a signal has asked this process to end: an exception raised inside a finalizer is lost, this is not."""
+
 
 class CannotStart(Exception):
     """Why a command cannot do its work; each line is one clear sentence."""
@@ -40,13 +44,21 @@ class Step:
         self.detail = ""
 
 
+def leave_if_ending() -> None:
+    """End the process in order if a signal has asked for it."""
+    if ending.is_set():
+        raise SystemExit(0)
+
+
 @contextmanager
 def step(name: str, detail: str = "") -> Iterator[Step]:
     """Show that something is being done, and when it is done, how long it took."""
+    leave_if_ending()
     began, this = time.perf_counter(), Step(name)
     this.detail = detail
     with console.status(f"{name} …") if console.is_terminal else contextlib.nullcontext():
         yield this
+    leave_if_ending()
     console.print(f"[green]✓[/] {name:<12} {this.detail}  [dim]{time.perf_counter() - began:.1f} s[/]", soft_wrap=True)
 
 

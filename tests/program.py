@@ -33,7 +33,7 @@ class Program:
 
     def __init__(self, data: Path, *command: str, root: Path = ROOT, environment: Mapping[str, str] = NOTHING) -> None:
         self.data, self.port, self.crm_port = data, free_port(), free_port()
-        self._output = data.parent / f"{data.name}.out"
+        self._output = data.parent / f"{data.name}-{self.port}.out"
         defaults = {"HOST": "127.0.0.1", "PORT": str(self.port), "CRM_PORT": str(self.crm_port), "DATA_DIR": str(data)}
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR") or name.startswith("COV")}
         with self._output.open("w") as output:
