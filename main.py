@@ -9,8 +9,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Mount, WebSocketRoute
+from starlette.types import ASGIApp
 
 import diagnosis
 import dotenv_example
@@ -50,6 +51,16 @@ commands = typer.Typer(
 )
 
 
+DIRECT = {"/graphql": graphql_door}
+
+
+class Atrium(Starlette):
+    """Starlette behind one layer of ours, which sees every request, and hands those of GraphQL to their door at once."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Requests(ExceptionMiddleware(self.router), self.state.settings, DIRECT)
+
+
 def create_app(settings: Settings, database_url: str) -> Starlette:
     """The app over one database; its lifespan opens what the doors need."""
 
@@ -70,9 +81,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         return simulator
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    graphql_routes = [Route("/graphql", graphql_door), WebSocketRoute("/graphql", graphql_socket)]
-    routes = [*graphql_routes, *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)]
-    app = Starlette(routes=routes, middleware=[Middleware(Requests)], lifespan=lifespan)
+    routes = [WebSocketRoute("/graphql", graphql_socket), *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)]
+    app = Atrium(routes=routes, lifespan=lifespan)
     app.state.settings = settings
     return app
 
@@ -174,6 +184,8 @@ def demo() -> None:
 def routes() -> None:
     """List every route, in the order in which they are tried."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    for path in DIRECT:
+        console.print(f"{'*':<12} {path}")
     for route in create_app(settings, "postgresql://").routes[:-1]:
         methods = " ".join(sorted(getattr(route, "methods", None) or ["*"]))
         console.print(f"{methods:<12} {getattr(route, 'path', route)}", soft_wrap=True)

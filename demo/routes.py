@@ -36,7 +36,7 @@ async def read_outbox(request: Request) -> dict[str, Any]:
     if to := request.query_params.get("to"):
         # A plus in an address that was not escaped arrives as a space.
         found = found.where(func.lower(OutboxMessage.to).in_([to.lower(), to.lower().replace(" ", "+")]))
-    rows = await runtime_of(request).database.fetch(found)
+    rows = await runtime_of(request.scope).database.fetch(found)
     kept = ("id", "channel", "to", "subject", "body", "code", "link")
     return {"messages": [{**{name: row[name] for name in kept}, "sent_at": _spell(row["sent_at"] or row["created_at"])} for row in rows]}
 
@@ -50,17 +50,17 @@ async def advance_clock(request: Request) -> dict[str, Any]:
     seconds = body.get("advance_seconds") if isinstance(body, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_LEAP:
         raise BadUserInput(advance_seconds=f"Give 0 to {LONGEST_LEAP:.0f} seconds.")
-    return {"ahead_seconds": await move_clock(runtime_of(request).database, seconds)}
+    return {"ahead_seconds": await move_clock(runtime_of(request.scope).database, seconds)}
 
 
 async def reset_clock(request: Request) -> dict[str, Any]:
     """Let the business clock show the real time again."""
-    return {"ahead_seconds": await move_clock(runtime_of(request).database, None)}
+    return {"ahead_seconds": await move_clock(runtime_of(request.scope).database, None)}
 
 
 async def reset_limits(request: Request) -> dict[str, Any]:
     """Forget every rate limit and every lockout."""
-    await forget_counters(runtime_of(request).database)
+    await forget_counters(runtime_of(request.scope).database)
     return {"reset": True}
 
 

@@ -2,37 +2,43 @@
 
 import hashlib
 
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from engine.asked import READING
+from engine.headers import headers_of
+from engine.reply import NOT_MODIFIED, Reply
 
 PUBLIC, PRIVATE = "public, no-cache", "no-store"
 VARY = "Accept, Accept-Language, Authorization, Cookie"
-KEPT_IN_304 = ("etag", "cache-control", "vary", "x-request-id", "link")
-OK, NOT_MODIFIED = 200, 304
+KEPT_IN_304 = ("etag", "cache-control", "vary", "link")
+OK = 200
 
 
-def mark(request: Request, answer: Response) -> Response:
+def mark(scope: Scope, answer: Reply | Response) -> Reply | Response:
     """The answer with what caches must know; a 304 where the client has the very bytes already.
 
     Public is what anybody gets: a read that succeeded without anything in the request that says who asks.
     """
-    answer.headers.setdefault("Cache-Control", PRIVATE)
-    if request.method not in READING:
+    told = answer.headers
+    if "cache-control" not in told:
+        told["cache-control"] = PRIVATE
+    if scope["method"] not in READING:
         return answer
-    answer.headers.add_vary_header(VARY)
-    asks_as_somebody = "authorization" in request.headers or "cookie" in request.headers
-    if answer.status_code != OK or asks_as_somebody or "set-cookie" in answer.headers:
+    told["vary"] = f"{told['vary']}, {VARY}" if "vary" in told else VARY
+    asked = headers_of(scope)
+    if answer.status_code != OK or "authorization" in asked or "cookie" in asked or "set-cookie" in told:
         return answer
-    answer.headers["Cache-Control"] = PUBLIC
-    answer.headers["ETag"] = etag = _validator(answer)
-    if not _has(request.headers.get("if-none-match", ""), etag):
+    told["cache-control"] = PUBLIC
+    told["etag"] = etag = _validator(answer)
+    if not _has(asked.get("if-none-match", ""), etag):
         return answer
-    return Response(status_code=NOT_MODIFIED, headers={name: answer.headers[name] for name in KEPT_IN_304 if name in answer.headers})
+    same = Reply(b"", NOT_MODIFIED, "")
+    same.headers = {name: told[name] for name in KEPT_IN_304 if name in told}
+    return same
 
 
-def _validator(answer: Response) -> str:
+def _validator(answer: Reply | Response) -> str:
     """Strong: of the bytes and of what they are said to be."""
     hashed = hashlib.blake2b(bytes(answer.body), digest_size=16, key=answer.headers.get("content-type", "").encode()[:64])
     return f'"{hashed.hexdigest()}"'

@@ -3,9 +3,8 @@
 from typing import Any
 
 from graphql import GraphQLError
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.answers import Answer, refusal_of, written
 from engine.asked import READING, Asked, read_asked
@@ -14,8 +13,10 @@ from engine.cost import NAME as COST
 from engine.cost import CostExceeded, told
 from engine.explaining import NAME as EXPLAIN
 from engine.explaining import explained
+from engine.headers import headers_of
 from engine.media import EVENTS, MODERN, PLAIN, Media, choose
 from engine.parts import MEDIA, multipart
+from engine.reply import Reply
 from engine.request import begin_context, open_context
 from engine.runtime import Runtime, runtime_of
 from engine.sse import Stream, seated
@@ -23,6 +24,7 @@ from errors import ApiError, MethodNotAllowed, Unauthenticated, Unavailable, ret
 from resolvers.context import Context
 
 METHODS = (*READING, "POST")
+SPOKEN = (f"{PLAIN}; charset=utf-8", f"{MODERN}; charset=utf-8")
 
 
 class NotAcceptable(ApiError):
@@ -35,40 +37,39 @@ class Door:
     """The endpoint of every operation. An ASGI app, since a route with methods would answer the others without a code."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        runtime = runtime_of(request)
+        runtime = runtime_of(scope)
         since = runtime.stream.cursor
-        media = choose(request.headers.get("accept"), whole=request.method == "HEAD")
+        media = choose(headers_of(scope).get("accept"), whole=scope["method"] == "HEAD")
         try:
-            ctx, asked = await _enter(request, runtime, media)
+            ctx, asked = await _enter(scope, receive, runtime, media)
             if media.kind == EVENTS:
                 with seated(runtime, ctx):
-                    await Stream(request, ctx, asked, since)(scope, receive, send)
+                    await Stream(scope, ctx, asked, since)(scope, receive, send)
                 return
-            answer = await _answer(request, runtime, ctx, asked, media)
+            answer = await _answer(scope, runtime, ctx, asked, media)
         except Exception as failure:  # the last resort of the door: what is no refusal is masked, and logged with the request's id
-            ctx = getattr(request.state, "context", None) or begin_context(request)
+            ctx = scope["state"].get("context") or begin_context(scope)
             status = failure.status if isinstance(failure, ApiError) else ApiError.status
-            answer = _respond(request, _refused(failure), ctx, media, status)
+            answer = _respond(scope, _refused(failure), ctx, media, status)
         await answer(scope, receive, send)
 
 
 graphql_door = Door()
 
 
-async def _enter(request: Request, runtime: Runtime, media: Media) -> tuple[Context, Asked]:
+async def _enter(scope: Scope, receive: Receive, runtime: Runtime, media: Media) -> tuple[Context, Asked]:
     """Who asks for what."""
-    if request.method not in METHODS:
+    if scope["method"] not in METHODS:
         raise MethodNotAllowed("Use POST, or GET to read.")
     if media.kind is None:
         raise NotAcceptable
-    ctx = await open_context(request)
-    return ctx, await read_asked(request, runtime.settings.max_body)
+    ctx = await open_context(scope)
+    return ctx, await read_asked(scope, receive, runtime.settings.max_body)
 
 
-async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked, media: Media) -> Response:
+async def _answer(scope: Scope, runtime: Runtime, ctx: Context, asked: Asked, media: Media) -> ASGIApp:
     engine, name = runtime.engine, asked.operation_name
-    given: Any = {"variables": asked.variables, "operation_name": name, "reads_only": request.method in READING}
+    given: Any = {"variables": asked.variables, "operation_name": name, "reads_only": scope["method"] in READING}
     statements = None
     try:
         text = runtime.persisted.text_of(asked)
@@ -76,21 +77,20 @@ async def _answer(request: Request, runtime: Runtime, ctx: Context, asked: Asked
             ctx, statements = explained(ctx)
     except ApiError as refusal:
         answer = _refused(refusal)
-        return _respond(request, answer, ctx, media, _status(answer, media))
+        return _respond(scope, answer, ctx, media, _status(answer, media))
     document = engine.documents.get(text)
-    request.state.operation = document.label(name)
+    scope["state"]["operation"] = document.label(name)
     if media.in_parts and document.in_parts and not document.errors:
         found = await engine.run_in_parts(document, ctx, **given)
         if not isinstance(found, Answer):
-            headers = {"X-Request-ID": ctx.request_id, "Cache-Control": PRIVATE, "X-Accel-Buffering": "no"}
-            return StreamingResponse(multipart(found), 200, headers, MEDIA)
+            return StreamingResponse(multipart(found), 200, {"Cache-Control": PRIVATE, "X-Accel-Buffering": "no"}, MEDIA)
     else:
         found = await engine.run_document(document, ctx, **given)
     if asked.extensions.get("cost") and COST in ctx.quotas:
         found.extensions["cost"] = told(ctx.quotas[COST])
     if statements is not None:
         found.extensions[EXPLAIN] = statements
-    return _respond(request, found, ctx, media, _status(found, media))
+    return _respond(scope, found, ctx, media, _status(found, media))
 
 
 def _status(answer: Answer, media: Media) -> int:
@@ -105,20 +105,25 @@ def _refused(failure: Exception) -> Answer:
     return Answer(errors=[GraphQLError(str(failure), original_error=failure)], was_run=False)
 
 
-def _respond(request: Request, answer: Answer, ctx: Context, media: Media, status: int) -> Response:
+def _respond(scope: Scope, answer: Answer, ctx: Context, media: Media, status: int) -> ASGIApp:
     body = answer.body(ctx)
-    request.state.codes = [each["extensions"]["code"] for each in body.get("errors", ())]
-    kind = MODERN if media.kind == MODERN else PLAIN
-    response = Response(written(body), status, {"X-Request-ID": ctx.request_id}, f"{kind}; charset=utf-8")
+    reply = Reply(written(body), status, SPOKEN[media.kind == MODERN])
+    if answer.errors:
+        scope["state"]["codes"] = [each["extensions"]["code"] for each in body["errors"]]
+        _tell_refused(scope, reply, answer)
+        if scope["method"] in READING:
+            reply.headers["cache-control"] = PRIVATE
+            return reply
+    return mark(scope, reply)
+
+
+def _tell_refused(scope: Scope, reply: Reply, answer: Answer) -> None:
+    """Tell a client of HTTP what to do next."""
     for each in answer.errors:
         if seconds := retry_after(refusal_of(each)):
-            response.headers["Retry-After"] = str(seconds)
-    refusal = refusal_of(answer.errors[0]) if answer.errors and not answer.was_run else None
+            reply.headers["retry-after"] = str(seconds)
+    refusal = None if answer.was_run else refusal_of(answer.errors[0])
     if isinstance(refusal, MethodNotAllowed):
-        response.headers["Allow"] = "POST" if request.method in READING else ", ".join(METHODS)
-    elif isinstance(refusal, Unauthenticated) and status == Unauthenticated.status:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if request.method in READING and answer.errors:
-        response.headers["Cache-Control"] = PRIVATE
-        return response
-    return mark(request, response)
+        reply.headers["allow"] = "POST" if scope["method"] in READING else ", ".join(METHODS)
+    elif isinstance(refusal, Unauthenticated) and reply.status_code == Unauthenticated.status:
+        reply.headers["www-authenticate"] = "Bearer"

@@ -1,6 +1,7 @@
 """In which form a client wants its answer: what its Accept header says, and what we make of it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 MODERN, PLAIN = "application/graphql-response+json", "application/json"
 EVENTS, PARTS = "text/event-stream", "multipart/mixed"
@@ -17,10 +18,20 @@ class Media:
     in_parts: bool = False
 
 
+JSON = Media(PLAIN)
+USUAL_LENGTH = 300
+"""Longer ones are read anew each time, so that nobody fills the memory with them."""
+
+
 def choose(accept: str | None, *, whole: bool = False) -> Media:
     """The heaviest type that we have; the client's order decides between equals, so events only come to who names them before JSON."""
     if not accept:
-        return Media(PLAIN)
+        return JSON
+    return (_choose if len(accept) <= USUAL_LENGTH else _choose.__wrapped__)(accept, whole)
+
+
+@lru_cache(1000)
+def _choose(accept: str, whole: bool) -> Media:
     best: tuple[float, str | None] = (0, None)
     in_parts = False
     for each in accept.split(","):

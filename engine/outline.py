@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from engine.plan import TYPE_NAME, Batch, Plan, Planner
 from engine.shaping import Run, Shape, Spellers, Unusual, Writer
 from engine.symbols import NOW, VIEWER, Statement, Symbol, compile_statement
-from engine.whole import PART_AND_ORDER, Whole, is_possible
+from engine.whole import PART, Whole, is_possible
 
 Fetch = Callable[[Statement, dict[str, Any]], Awaitable[list[Any]]]
 KEYS = "row keys"
@@ -28,7 +28,7 @@ class Built:
 
     def at(self, position: int) -> int:
         """Where a column of the plan stands in the main rows' records."""
-        return position + PART_AND_ORDER if self.whole else position
+        return self.whole.at(position) if self.whole else position
 
     def statement(self, rows: Select[Any]) -> Statement:
         """The statement that reads these rows, compiled."""
@@ -189,7 +189,7 @@ class Outliner:
         return BuiltBatch(compile_statement(batch.plan.select(batch.rows.where(wanted))), batch.key_at, self.build(batch.plan))
 
     def _writer(self, plan: Plan) -> Writer:
-        shift = PART_AND_ORDER if not self.for_reference and is_possible(plan) else 0
+        shift = PART if not self.for_reference and is_possible(plan) else 0
         return Writer(self.spellers, for_reference=self.for_reference, at=lambda at: at + shift)
 
     def _page(self, node: str, type_name: str, nodes: Sequence[FieldNode]) -> PageOutline:

@@ -1,41 +1,30 @@
 """From a connection to the context of its operations: request id, address, language, who asks."""
 
-import re
-from collections.abc import Mapping
-from uuid import uuid4
+from starlette.types import Scope
 
-from starlette.requests import HTTPConnection
-
+from engine.headers import headers_of, request_id_of
 from engine.runtime import runtime_of
 from resolvers.context import Context
 
-REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 
-
-def request_id_of(headers: Mapping[str, str]) -> str:
-    """The client's own id of a request if it is a plain one, or a new one."""
-    given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
-
-
-def begin_context(connection: HTTPConnection, door: str = "graphql") -> Context:
+def begin_context(scope: Scope, door: str = "graphql") -> Context:
     """The context of a request, before it is known who asks; kept on the connection for its error answers."""
-    ctx = runtime_of(connection).context(
-        request_id=getattr(connection.state, "request_id", None) or request_id_of(connection.headers),
-        address=connection.client.host if connection.client else "unknown",
+    headers, state, client = headers_of(scope), scope["state"], scope.get("client")
+    ctx = runtime_of(scope).context(
+        request_id=state.get("request_id") or request_id_of(headers),
+        address=client[0] if client else "unknown",
         door=door,
+        idempotency_key=headers.get("idempotency-key") or headers.get("x-idempotency-key"),
     )
-    key = connection.headers.get("idempotency-key") or connection.headers.get("x-idempotency-key")
-    ctx = ctx.but(idempotency_key=key)
-    connection.state.context = ctx
+    state["context"] = ctx
     return ctx
 
 
-async def open_context(connection: HTTPConnection, door: str = "graphql") -> Context:
+async def open_context(scope: Scope, door: str = "graphql") -> Context:
     """The context with its viewer; Unauthenticated when a token was sent that is not good."""
-    ctx: Context = getattr(connection.state, "context", None) or begin_context(connection, door)
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        ctx = ctx.with_viewer(await runtime_of(connection).authority.viewer(token.strip()))
-        connection.state.context = ctx
+    ctx: Context = scope.get("state", {}).get("context") or begin_context(scope, door)
+    scheme, _, token = headers_of(scope).get("authorization", "").partition(" ")
+    if token and scheme.lower() == "bearer":
+        ctx = ctx.with_viewer(await runtime_of(scope).authority.viewer(token.strip()))
+        scope["state"]["context"] = ctx
     return ctx

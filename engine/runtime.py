@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from engine.authority import Authority
 from engine.execute import Engine
@@ -36,17 +36,19 @@ class Runtime:
     authority: Authority
     seats: Seats = field(default_factory=Seats)
 
-    def context(self, *, request_id: str, address: str, door: str = "graphql") -> Context:
-        """A request's context, before it is known who asks."""
-        return Context(
+    def __post_init__(self) -> None:
+        self._blank = Context(
             settings=self.settings,
             database=self.database,
             gateways=self.gateways,
-            request_id=request_id,
-            address=address,
-            door=door,
             wake=self.stream.wake,
             forget=self.authority.forget,
+        )
+
+    def context(self, *, request_id: str, address: str, door: str = "graphql", idempotency_key: str | None = None) -> Context:
+        """A request's context, before it is known who asks."""
+        return self._blank.but(
+            request_id=request_id, address=address, door=door, idempotency_key=idempotency_key, loaders={}, quotas={}, done={}
         )
 
 
@@ -85,7 +87,7 @@ async def running(settings: Settings, database_url: str) -> AsyncIterator[Runtim
         yield opened.result()
 
 
-def runtime_of(connection: HTTPConnection) -> Runtime:
+def runtime_of(scope: Scope) -> Runtime:
     """The runtime of the app that a request came to."""
-    runtime: Runtime = connection.app.state.runtime
+    runtime: Runtime = scope["app"].state.runtime
     return runtime

@@ -1,15 +1,17 @@
 """Python that is generated from a plan: a function that turns a record straight into the answer's object."""
 
-import binascii
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from engine.plan import TYPE_NAME, Call, Global, Leaf, Many, Object, One, Piece, TypeName
+from models.keys import global_id
 
 Run = list[dict[Any, list[list[Any]]]]
 """What one reading still owes: for each batch, the lists to fill, by the parents' key."""
 Shape = Callable[[Any, Run, Any], Any]
 """Makes an object of a record, given what is owed and the context."""
+IDS_KEPT = 10_000
 Spellers = Mapping[str, "Callable[[Any], Any] | dict[Any, str | None]"]
 """How values of a type are spelled: by a function, or by looking them up; types that are missing stay as they are."""
 
@@ -23,6 +25,26 @@ class Unusual(Exception):
         """What mutations have done already, by their key: it must not be done again."""
 
 
+class Ids(dict[int, str]):
+    """The opaque ids of one type by their numbers, written once and kept for a while."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__()
+        self._type_name = type_name
+
+    def __missing__(self, number: int) -> str:
+        if len(self) >= IDS_KEPT:
+            self.clear()
+        made = self[number] = global_id(self._type_name, number)
+        return made
+
+
+@cache
+def ids_of(type_name: str) -> Ids:
+    """The ids of a type, for all plans."""
+    return Ids(type_name)
+
+
 class Writer:
     """Writes the functions of one plan."""
 
@@ -31,7 +53,7 @@ class Writer:
         self._spellers = spellers
         self._for_reference = for_reference
         calls = {"must": _pass, "run_call": _error_or_value} if for_reference else {"must": must, "run_call": _run_call}
-        self._names: dict[str, Any] = {"owe": owe, "base64": binascii.b2a_base64, **calls}
+        self._names: dict[str, Any] = {"owe": owe, **calls}
         self._lines: list[str] = []
 
     def function(self, made: Object) -> Shape:
@@ -65,8 +87,7 @@ class Writer:
                 value = f"r[{self._at(piece.at)}]"
                 return self._spelled(f"must({value})" if piece.may_lack else value, piece)
             case Global():
-                prefix = self._named("prefix", f"{type_name}:".encode())
-                return f'base64({prefix} + b"%d" % r[{self._at(piece.at)}], newline=False).decode()'
+                return f"{self._named('ids', ids_of(type_name))}[r[{self._at(piece.at)}]]"
             case TypeName():
                 return repr(type_name)
             case Many():

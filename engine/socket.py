@@ -34,7 +34,7 @@ FAREWELL_SECONDS = 2.0
 
 async def graphql_socket(websocket: WebSocket) -> None:
     """The endpoint of subscriptions; queries and mutations work over it too."""
-    runtime, ctx = runtime_of(websocket), begin_context(websocket)
+    runtime, ctx = runtime_of(websocket.scope), begin_context(websocket.scope)
     with ExitStack() as seats:
         try:
             check_origin(websocket, runtime.settings)

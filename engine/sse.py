@@ -6,12 +6,12 @@ from contextlib import ExitStack, aclosing, contextmanager
 from typing import Any
 
 from graphql import GraphQLError, OperationType
-from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from engine.answers import Answer, written
 from engine.asked import READING, Asked
 from engine.ending import until_session_ends, until_token_ends
+from engine.headers import headers_of
 from engine.line import Line, line_of
 from engine.media import EVENTS
 from engine.runtime import Runtime, runtime_of
@@ -39,13 +39,13 @@ def seated(runtime: Runtime, ctx: Context) -> Iterator[None]:
 class Stream:
     """One operation as a stream of events, an ASGI app. It is written as fast as the client reads; what waits stays in the log."""
 
-    def __init__(self, request: Request, ctx: Context, asked: Asked, since: Cursor) -> None:
-        self._runtime, self._ctx, self._asked, self._since = runtime_of(request), ctx, asked, since
-        self._reads_only = request.method in READING
+    def __init__(self, scope: Scope, ctx: Context, asked: Asked, since: Cursor) -> None:
+        self._runtime, self._ctx, self._asked, self._since = runtime_of(scope), ctx, asked, since
+        self._reads_only = scope["method"] in READING
         self._is_writing = False
-        self._line = line_of(request.scope)
-        self._watcher = Watcher(ctx, self._runtime.stream, resume=request.headers.get("last-event-id"))
-        self._state = request.state
+        self._line = line_of(scope)
+        self._watcher = Watcher(ctx, self._runtime.stream, resume=headers_of(scope).get("last-event-id"))
+        self._state = scope["state"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write until the operation, the client, the token, the session or the server comes to its end."""
@@ -99,7 +99,7 @@ class Stream:
     async def _answers(self) -> AsyncGenerator[Answer, None]:
         engine, variables, name = self._runtime.engine, self._asked.variables, self._asked.operation_name
         text = self._runtime.persisted.text_of(self._asked)
-        self._state.operation = engine.documents.get(text).label(name)
+        self._state["operation"] = engine.documents.get(text).label(name)
         kind = engine.kind_of(text, name)
         if kind is not OperationType.SUBSCRIPTION:
             self._is_writing = kind is OperationType.MUTATION
@@ -139,7 +139,7 @@ class Stream:
         """One answer as an event; its lines end in LF, which some clients insist on."""
         body = answer.body(self._ctx)
         if answer.errors:
-            self._state.codes = [each["extensions"]["code"] for each in body["errors"]]
+            self._state["codes"] = [each["extensions"]["code"] for each in body["errors"]]
         id = f"id: {answer.cursor}\n" if answer.cursor else ""
         return f"event: next\n{id}data: ".encode() + written(body) + b"\n\n"
 

@@ -109,7 +109,8 @@ class Database:
         return self._settings.transaction_timeout
 
     async def _connect_reader(self) -> asyncpg.Connection:
-        connection = await self._connect(self._settings.command_timeout)
+        # Not in parallel: that would take longer to begin than these statements take, and mix the rows of a tree (engine/whole.py).
+        connection = await self._connect(self._settings.command_timeout, max_parallel_workers_per_gather="0")
         with _whole(connection):
             for name in ("json", "jsonb"):
                 await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
@@ -124,7 +125,7 @@ class Database:
                 await connection.execute(f"SET transaction_timeout = {int(longest * 1000)}")
         return connection
 
-    async def _connect(self, longest_statement: float) -> asyncpg.Connection:
+    async def _connect(self, longest_statement: float, **more: str) -> asyncpg.Connection:
         settings = self._settings
         patience = {
             "statement_timeout": longest_statement,
@@ -140,6 +141,7 @@ class Database:
                 "timezone": "UTC",
                 "jit": "off",
                 **{name: str(int(seconds * 1000)) for name, seconds in patience.items()},
+                **more,
             },
         )
 

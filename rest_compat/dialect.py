@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from starlette.requests import HTTPConnection
 
+from engine.headers import headers_of
 from engine.runtime import runtime_of
 from errors import ApiError, BadUserInput, Unauthenticated
 from models.identity import Role
@@ -110,12 +111,12 @@ class Dialect:
 
 async def bearer(connection: HTTPConnection, ctx: Context) -> Viewer:
     """Whoever the access token in the Authorization header names; nobody without one."""
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    scheme, _, token = headers_of(connection.scope).get("authorization", "").partition(" ")
     if not scheme:
         return NOBODY
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    return await runtime_of(connection).authority.viewer(token.strip())
+    return await runtime_of(connection.scope).authority.viewer(token.strip())
 
 
 def utc_z(value: datetime) -> str:

@@ -13,7 +13,7 @@ from engine.request import begin_context
 from errors import NotFound
 from rest_compat.endpoint import Endpoint
 from rest_compat.routes import AnyRoute, Parameters, Socket
-from rest_compat.system import System
+from rest_compat.system import Answering, System
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Doors:
         server = scope.get("server")
         return (self._ports.get(server[1]) if server else None), path
 
-    async def _answer(self, request: Request, owner: System | None, path: str) -> Response:
+    async def _answer(self, request: Request, owner: System | None, path: str) -> Answering:
         systems = [owner] if owner else list(self.systems.values())
         method = "GET" if request.method == "HEAD" else request.method
         found = self.find(systems, method, path)
@@ -110,13 +110,13 @@ class Doors:
         if found is None or not isinstance(found.route, Socket):
             await websocket.close(4404)
             return
-        await found.route.run(websocket, begin_context(websocket, found.system.name), found.parameters)
+        await found.route.run(websocket, begin_context(websocket.scope, found.system.name), found.parameters)
 
     def _text(self, request: Request, path: str) -> Response | None:
         """The text of the operation that replaces an endpoint."""
         if path not in self._texts or request.method not in ("GET", "HEAD"):
             return None
-        headers = {"Cache-Control": "public, max-age=3600", "X-Request-ID": begin_context(request).request_id}
+        headers = {"Cache-Control": "public, max-age=3600"}
         return PlainTextResponse(self._texts[path], headers=headers, media_type="application/graphql")
 
     def _shadow(self, system: System, route: AnyRoute) -> str | None:
@@ -143,9 +143,9 @@ def _methods(system: System, path: str) -> set[str]:
 
 def _nobody(request: Request) -> Response:
     """The answer at the root where no system knows the path."""
-    ctx = begin_context(request)
+    ctx = begin_context(request.scope)
     body = {"error": {"code": NotFound.code, "message": NotFound.message, "request_id": ctx.request_id}}
-    return Response(orjson.dumps(body), NotFound.status, {"X-Request-ID": ctx.request_id}, "application/json")
+    return Response(orjson.dumps(body), NotFound.status, media_type="application/json")
 
 
 async def older_systems(scope: Scope, receive: Receive, send: Send) -> None:

@@ -59,7 +59,7 @@ async def follow(websocket: WebSocket, ctx: Context, topics: Sequence[str], said
 
 
 async def _tell(websocket: WebSocket, ctx: Context, topics: Sequence[str], said: Said, may: May) -> None:
-    async with aclosing(runtime_of(websocket).stream.follow(topics)) as records:
+    async with aclosing(runtime_of(websocket.scope).stream.follow(topics)) as records:
         async for record in records:
             message = said(record)
             if message is None:

@@ -15,6 +15,8 @@ from engine.asked import read_body
 from engine.caching import mark
 from engine.documents import Document
 from engine.execute import Engine
+from engine.headers import headers_of
+from engine.reply import Reply
 from engine.request import begin_context
 from errors import ApiError, BadUserInput, MethodNotAllowed, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.context import NOBODY, Context, Viewer
@@ -28,6 +30,7 @@ from rest_compat.usage import Usage, client_name
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 RETRY_SOON = 1
 LONGEST_LIST = 1000
+Answering = Reply | Response
 log = logging.getLogger("atrium.rest")
 
 
@@ -57,53 +60,53 @@ class System:
         self._usage = usage
         self._plans = {each.name: Document(each.document, []) for each in routes if isinstance(each, Endpoint)}
 
-    async def answer(self, request: Request, route: Route, path: Parameters) -> Response:
+    async def answer(self, request: Request, route: Route, path: Parameters) -> Answering:
         """Who calls, may they, what did they send, run it, shape it, spell it."""
-        ctx = begin_context(request, self.name)
-        request.state.operation = route.name
+        ctx = begin_context(request.scope, self.name)
+        request.scope["state"]["operation"] = route.name
         try:
             answer = await self._answer(request, ctx, route, path)
         except ApiError as error:
-            request.state.codes = [error.code]
+            request.scope["state"]["codes"] = [error.code]
             answer = self.refuse(error, ctx)
         except Exception:
             # The last resort of the door: whatever failed is logged, and the client reads the system's own words.
             log.exception("unexpected failure of %s %s in %s", self.name, route.name, ctx.request_id)
-            request.state.codes = [ApiError.code]
+            request.scope["state"]["codes"] = [ApiError.code]
             answer = self.refuse(ApiError(), ctx)
         if route.alternate:
-            answer.headers["Link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
-        answer = mark(request, answer)
-        self._usage.count(self.name, route.name, client_name(request.headers), answer.status_code)
+            answer.headers["link"] = f'<{route.alternate}>; rel="alternate"; type="application/graphql"'
+        answer = mark(request.scope, answer)
+        self._usage.count(self.name, route.name, client_name(headers_of(request.scope)), answer.status_code)
         return answer
 
-    async def _answer(self, request: Request, ctx: Context, route: Route, path: Parameters) -> Response:
+    async def _answer(self, request: Request, ctx: Context, route: Route, path: Parameters) -> Answering:
         ctx = await self._entered(request, ctx, route)
         try:
             body = await (route.run(request, ctx, path) if isinstance(route, Handler) else self._run(request, ctx, route, path))
         except ApiError as error:
-            request.state.codes = [error.code]
+            request.scope["state"]["codes"] = [error.code]
             return self.refuse(error, ctx, self._fields(error, route))
-        return self._write(route.status, self.dialect.success(body, route), ctx)
+        return self._write(route.status, self.dialect.success(body, route))
 
-    def lost(self, request: Request, allowed: set[str]) -> Response:
+    def lost(self, request: Request, allowed: set[str]) -> Answering:
         """The answer where no route is, or none for this method."""
-        ctx = begin_context(request, self.name)
+        ctx = begin_context(request.scope, self.name)
         error = MethodNotAllowed() if allowed else NotFound()
-        request.state.codes = [error.code]
+        request.scope["state"]["codes"] = [error.code]
         answer = self.refuse(error, ctx)
         if allowed:
-            answer.headers["Allow"] = ", ".join(sorted(allowed))
+            answer.headers["allow"] = ", ".join(sorted(allowed))
         return answer
 
-    def refuse(self, error: ApiError, ctx: Context, fields: dict[str, str] | None = None) -> Response:
+    def refuse(self, error: ApiError, ctx: Context, fields: dict[str, str] | None = None) -> Answering:
         """A refusal in the system's words."""
         refusal = Refusal(error, self.dialect.status(error), error.fields if fields is None else fields, clock.now(), ctx.request_id)
-        answer = self._write(refusal.status, self.dialect.error(refusal), ctx)
+        answer = self._write(refusal.status, self.dialect.error(refusal))
         if isinstance(error, RateLimited | Unavailable):
-            answer.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_SOON))
+            answer.headers["retry-after"] = str(getattr(error, "retry_after", RETRY_SOON))
         if isinstance(error, Unauthenticated):
-            answer.headers["WWW-Authenticate"] = "Bearer"
+            answer.headers["www-authenticate"] = "Bearer"
         return answer
 
     async def _entered(self, request: Request, ctx: Context, route: Route) -> Context:
@@ -127,7 +130,11 @@ class System:
             raise
 
     async def _run(self, request: Request, ctx: Context, endpoint: Endpoint, path: Parameters) -> Any:
-        body = {} if request.method in ("GET", "HEAD") else parse_object(await read_body(request, ctx.settings.max_body))
+        body = (
+            {}
+            if request.method in ("GET", "HEAD")
+            else parse_object(await read_body(request.scope, request.receive, ctx.settings.max_body))
+        )
         variables = read_variables(
             endpoint, given(endpoint, request, path, body), page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen
         )
@@ -155,9 +162,9 @@ class System:
             raise NotFound
         return fields
 
-    def _write(self, status: int, body: Any, ctx: Context) -> Response:
+    def _write(self, status: int, body: Any) -> Reply:
         content = orjson.dumps(body, default=self.dialect.spelling.spell, option=OPTIONS)
-        return Response(content, status, {"X-Request-ID": ctx.request_id}, "application/json")
+        return Reply(content, status, "application/json")
 
 
 def _failure(answer: Answer) -> Exception:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from graphql import FragmentSpreadNode
-from sqlalchemy import Text, and_, cast, func, or_, select, true
+from sqlalchemy import Text, and_, cast, func, literal_column, or_, select, true
 
 from engine import arguments, compiled, flavours, pages, plan, shaping, showing, symbols, whole
 from engine.selection import Reader
@@ -260,20 +260,23 @@ def the_last_row_of_a_tree_is_lost(patch: pytest.MonkeyPatch) -> None:
 def columns_of_one_type_share_a_place_too_many(patch: pytest.MonkeyPatch) -> None:
     place = whole._place
 
-    def shared(plan_: Any, slots: list[Any], **how: Any) -> list[int]:
-        places = place(plan_, slots, **how)
-        return places if how else [places[0] if slots[each] is slots[places[0]] else each for each in places]
+    def shared(plan_: Any, slots: list[Any], places: list[int], **how: Any) -> None:
+        place(plan_, slots, places, **how)
+        if not how:
+            places[:] = [places[0] if slots[each] is slots[places[0]] else each for each in places]
 
     patch.setattr(whole, "_place", shared)
 
 
 @fault(*ORDERED)
 def rows_of_a_tree_come_in_any_order(patch: pytest.MonkeyPatch) -> None:
-    def numbered(rows: Any, name: str) -> Any:
-        inner = rows.subquery(f"{name}_rows")
-        return select(*inner.c, func.row_number().over(order_by=list(inner.c)[-1].desc()).label("n")).cte(name)
+    compile_statement = symbols.compile_statement
 
-    patch.setattr(whole, "_numbered", numbered)
+    def backwards(statement: Any) -> Any:
+        columns: list[Any] = [literal_column(str(number)) for number in range(1, len(statement.selected_columns) + 1)]
+        return compile_statement(statement.order_by(columns[0], *[each.desc() for each in columns[1:]]))
+
+    patch.setattr(whole, "compile_statement", backwards)
 
 
 @fault(*ORDERED)

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from engine.runtime import running
+from main import Atrium
 from models.catalogue import Addon, Category, Service, ServiceLine, SpaService
 from models.database import Database
 from rest_compat.dialect import Dialect
@@ -30,7 +31,8 @@ async def app_with(settings: Settings, database_url: str, make_doors: Callable[[
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         await scope["app"].state.doors(scope, receive, send)
 
-    app = Starlette(routes=[Mount("/", app=front)])
+    app = Atrium(routes=[Mount("/", app=front)])
+    app.state.settings = settings
     async with running(settings, database_url) as runtime:
         app.state.runtime = runtime
         app.state.doors = make_doors(runtime.raw_engine)

@@ -1,5 +1,6 @@
 """Staff of a demo server see the statements of an operation; nobody else does."""
 
+import dataclasses
 from typing import Any
 
 import httpx2
@@ -50,6 +51,7 @@ async def test_others_are_refused(client: httpx2.AsyncClient, tokens: dict[str, 
 async def test_outside_of_demo_mode_staff_are_refused_too(
     app: Starlette, client: httpx2.AsyncClient, tokens: dict[str, dict[str, str]]
 ) -> None:
-    app.state.runtime.settings = app.state.runtime.settings.model_copy(update={"mode": Mode.PRODUCTION})
+    production = app.state.runtime.settings.model_copy(update={"mode": Mode.PRODUCTION})
+    app.state.runtime = dataclasses.replace(app.state.runtime, settings=production)
     body = (await client.post("/graphql", json=ASKED, headers=tokens["staff"])).json()
     assert [each["extensions"]["code"] for each in body["errors"]] == ["FORBIDDEN"]

@@ -1,9 +1,8 @@
 """What every answer carries for browsers and proxies, and what browsers ask before they call."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from engine.origins import WITH_COOKIES, is_allowed
@@ -22,7 +21,7 @@ STRICT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 VARY = (b"vary", b"Origin")
 
 
-def is_preflight(scope: Scope, headers: Headers) -> bool:
+def is_preflight(scope: Scope, headers: Mapping[str, str]) -> bool:
     """Whether a browser asks what a page of another site may do here."""
     return scope["type"] == "http" and scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 

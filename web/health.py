@@ -59,7 +59,7 @@ async def _admit(request: Request) -> None:
     shown = request.headers.get("authorization", "").removeprefix("Bearer ")
     if _is_this_machine(request) or (token and secrets.compare_digest(shown.encode(), token.encode())):
         return
-    viewer = (await open_context(request, "metrics")).viewer
+    viewer = (await open_context(request.scope, "metrics")).viewer
     if viewer.user_id is None:
         raise Unauthenticated
     if not viewer.is_staff:

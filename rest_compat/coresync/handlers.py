@@ -14,7 +14,7 @@ from rest_compat.routes import AnyRoute, Handler, Parameters, Socket
 
 async def stripe_webhook(request: Request, ctx: Context, _: Parameters) -> dict[str, Any]:
     """Hand the raw body on, since the signature is over its bytes."""
-    body = await read_body(request, ctx.settings.max_body)
+    body = await read_body(request.scope, request.receive, ctx.settings.max_body)
     await perform(handle_stripe_webhook, ctx, {"body": body, "signature": request.headers.get("stripe-signature", "")})
     return {"received": True}
 
