@@ -47,6 +47,18 @@ class Forbidden(ApiError):
     code, status, message = "FORBIDDEN", 403, "You may not do this."
 
 
+class FacesOff(Forbidden):
+    """Faces are not taken for this on this server."""
+
+    code, message = "FACES_OFF", "Faces are not used for this here."
+
+
+class PasskeysOff(Forbidden):
+    """The server was not told which domain its passkeys belong to."""
+
+    code, message = "PASSKEYS_OFF", "Passkeys are not used here."
+
+
 class NotFound(ApiError):
     """There is no such thing, or it is not the caller's to see."""
 

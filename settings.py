@@ -1,6 +1,7 @@
 """Every setting of the server, with its default; read from the environment and from a file named .env."""
 
 from enum import StrEnum
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import Self
 
@@ -30,6 +31,22 @@ class Introspection(StrEnum):
     EVERYBODY = "everybody"
     STAFF = "staff"
     NOBODY = "nobody"
+
+
+class FaceLogin(StrEnum):
+    """Whether people may sign in with their face."""
+
+    ON = "on"
+    DEVICE = "device"
+    OFF = "off"
+
+
+class FaceMatcher(StrEnum):
+    """What compares faces."""
+
+    SIMULATOR = "simulator"
+    OPENCV = "opencv"
+    PROVIDER = "provider"
 
 
 class Mode(StrEnum):
@@ -158,11 +175,42 @@ class Settings(BaseSettings):
     encryption_key: SecretStr = Field(
         SecretStr(DEMO_SECRETS["encryption_key"]), description="Encrypts what is secret at rest; 32 bytes or more."
     )
+    encryption_previous_keys: SecretStr = Field(
+        SecretStr(""), description="Earlier values of ENCRYPTION_KEY, separated by commas, until a job has encrypted everything anew."
+    )
     authority_seconds: float = Field(
         5, ge=0, le=60, description="Seconds for which a token's roles are remembered, unless a change is announced before; 0 asks always."
     )
     access_minutes: int = Field(15, description="Life of an access token.")
     refresh_days: int = Field(7, description="Life of a refresh token.")
+
+    face_login: FaceLogin | None = Field(
+        None,
+        description="on: a face alone signs in, in demo mode only. device: the token of the device that enrolled it is needed too. "
+        "off: never. When empty, on in demo mode and off in production.",
+    )
+    face_matcher: FaceMatcher | None = Field(
+        None, description="opencv (needs the extra `faces`) or provider. When empty, production takes no faces; demo mode has a simulator."
+    )
+    face_threshold: float | None = Field(None, gt=0, le=1, description="How alike two faces must be; the matcher's own when empty.")
+    face_lead: float | None = Field(
+        None, ge=0, le=1, description="By how much the most alike must be ahead of the second; the matcher's own when empty."
+    )
+    face_provider_url: str | None = Field(None, description="https://… of a CompreFace detection service, or of what speaks like one.")
+    face_provider_key: SecretStr | None = Field(None, description="Its API key.")
+    face_liveness: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="How sure the provider must be that a living face was before the camera; 0, in demo mode: not asked for.",
+    )
+    passkey_rp_id: str | None = Field(
+        None,
+        description="Domain that passkeys belong to, such as coresync.life. When empty, localhost in demo mode, and none in production.",
+    )
+    passkey_origins: str = Field(
+        "", description="Origins of pages and apps that may use passkeys, separated by commas; https:// and PASSKEY_RP_ID when empty."
+    )
 
     stripe_secret_key: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_secret_key"]), description="Stripe's API key.")
     stripe_webhook_secret: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_webhook_secret"]), description="Signs Stripe's webhooks.")
@@ -180,6 +228,11 @@ class Settings(BaseSettings):
         for each in filter(None, map(str.strip, text.split(","))):
             ip_network(each, strict=False)
         return text
+
+    @field_validator("face_provider_url")
+    @classmethod
+    def _is_web(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "https", "http")
 
     @field_validator("broadcast_url")
     @classmethod
@@ -199,17 +252,39 @@ class Settings(BaseSettings):
             known = [name for name, demo in DEMO_SECRETS.items() if getattr(self, name).get_secret_value() == demo]
             if known:
                 raise ValueError(f"production refuses the default value of {', '.join(name.upper() for name in known)}; set your own")
-            earlier = self.jwt_previous_keys.get_secret_value()
-            if any(
-                len(each.strip().encode()) < 32 or each.strip() == DEMO_SECRETS["jwt_secret_key"] for each in earlier.split(",") if earlier
-            ):
-                raise ValueError("JWT_PREVIOUS_KEYS must be secrets of at least 32 bytes, and not the default one")
+            for name, previous in (("jwt_secret_key", "jwt_previous_keys"), ("encryption_key", "encryption_previous_keys")):
+                earlier = getattr(self, previous).get_secret_value()
+                if any(len(each.strip().encode()) < 32 or each.strip() == DEMO_SECRETS[name] for each in earlier.split(",") if earlier):
+                    raise ValueError(f"{previous.upper()} must be secrets of at least 32 bytes, and not the default one")
             short = [name for name in ("jwt_secret_key", "encryption_key") if len(getattr(self, name).get_secret_value().encode()) < 32]
             if short:
                 raise ValueError(f"{', '.join(name.upper() for name in short)} must have at least 32 random bytes")
             if not self.smtp_host:
                 raise ValueError("production needs a mail server; set SMTP_HOST")
         return self
+
+    @model_validator(mode="after")
+    def _know_what_compares_faces(self) -> Self:
+        """A face alone is no proof (docs/faces.md), so outside demo mode it never is all that is asked for."""
+        if self.face_matcher is FaceMatcher.PROVIDER and not (self.face_provider_url and self.face_provider_key):
+            raise ValueError("FACE_MATCHER=provider needs FACE_PROVIDER_URL and FACE_PROVIDER_KEY")
+        if self.face_matcher is FaceMatcher.OPENCV and not find_spec("cv2"):
+            raise ValueError("FACE_MATCHER=opencv needs OpenCV: pip install -e '.[faces]'")
+        if not self.is_demo:
+            if self.face_login is FaceLogin.ON:
+                raise ValueError("FACE_LOGIN=on is for demo mode; set it to device or off")
+            if self.face_login is FaceLogin.DEVICE and self.face_matcher is None:
+                raise ValueError("FACE_LOGIN=device needs FACE_MATCHER")
+            if self.face_matcher is FaceMatcher.SIMULATOR:
+                raise ValueError("FACE_MATCHER=simulator is for demo mode; set it to opencv or provider")
+            if self.face_matcher is FaceMatcher.PROVIDER and not self.face_liveness:
+                raise ValueError("FACE_LIVENESS=0 is for demo mode, since a photograph would be taken for a face")
+        return self
+
+    @property
+    def face_login_is(self) -> FaceLogin:
+        """Whether people may sign in with their face in this process."""
+        return self.face_login or (FaceLogin.ON if self.is_demo else FaceLogin.OFF)
 
     @property
     def log_lines(self) -> LogFormat:

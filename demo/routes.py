@@ -13,6 +13,7 @@ from starlette.routing import Route
 from demo.clock import LONGEST_LEAP, move_clock
 from engine.runtime import runtime_of
 from errors import ApiError, BadUserInput, MalformedRequest
+from gateways.simulators.faces import synthetic_face
 from models.notifications import OutboxMessage
 from resolvers.limits import forget_counters
 
@@ -26,6 +27,7 @@ def demo_routes() -> list[Route]:
         Route("/demo/outbox", _answering(read_outbox), methods=["GET"]),
         Route("/demo/clock", _answering(advance_clock), methods=["POST"]),
         Route("/demo/clock", _answering(reset_clock), methods=["DELETE"]),
+        Route("/demo/face", _answering(make_face), methods=["POST"]),
         Route("/demo/limits/reset", _answering(reset_limits), methods=["POST"]),
     ]
 
@@ -56,6 +58,18 @@ async def advance_clock(request: Request) -> dict[str, Any]:
 async def reset_clock(request: Request) -> dict[str, Any]:
     """Let the business clock show the real time again."""
     return {"ahead_seconds": await move_clock(runtime_of(request.scope).database, None)}
+
+
+async def make_face(request: Request) -> dict[str, Any]:
+    """A synthetic face, the same one whenever the name is the same."""
+    try:
+        body = orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        raise MalformedRequest from None
+    name = body.get("name") if isinstance(body, dict) else None
+    if not isinstance(name, str) or not name.strip():
+        raise BadUserInput(name="Say whose face it is.")
+    return {"face_data": synthetic_face(name)}
 
 
 async def reset_limits(request: Request) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class Authority:
         changes = self._changes
         viewer = await authenticate(self._database, self._settings, token)
         # Whatever changed while the database was asked may not be in its answer.
-        if self._is_told and connection and changes == self._changes and self._settings.authority_seconds:
+        is_person = viewer.user_id is not None  # of kiosks no change is announced
+        if is_person and self._is_told and connection and changes == self._changes and self._settings.authority_seconds:
             self._remember(token, viewer, connection)
         return viewer
 

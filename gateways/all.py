@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateways.devices import Devices
+from gateways.faces import Faces
 from gateways.mail import Mailer
 from gateways.simulators.devices import SimulatedDevices
 from gateways.simulators.stripe import Deliver, StripeSimulator
@@ -25,6 +26,7 @@ class Gateways:
     """One attribute per outside service; none where the house has not set one up."""
 
     stripe: Stripe
+    faces: Faces
     devices: Devices | None = None
     mail: Mailer | None = None
     simulators: Simulators = field(default_factory=Simulators)
@@ -43,6 +45,7 @@ async def open_gateways(
         transport = simulators.stripe.transport() if simulators.stripe else None
         yield Gateways(
             stripe=await stack.enter_async_context(Stripe(key, webhook_secret, transport)),
+            faces=await stack.enter_async_context(Faces.of(settings)),
             devices=await stack.enter_async_context(Devices(SimulatedDevices(database))) if settings.is_demo else None,
             mail=Mailer(settings) if settings.smtp_host else None,
             simulators=simulators,

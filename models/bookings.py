@@ -120,6 +120,7 @@ class Appointment(Model):
     scene_id: Mapped[int | None] = mapped_column(ForeignKey("scenes.id", ondelete="SET NULL"))
     credit_id: Mapped[int | None] = mapped_column(ForeignKey("membership_credits.id"), doc="The month's credit that paid for the service.")
     staff_notes: Mapped[str | None] = mapped_column(info=SENSITIVE, doc="What the staff noted.")
+    arrived_at: Mapped[datetime | None] = mapped_column(doc="When the guest checked in at the entrance.")
 
     room: Mapped["Room"] = relationship(lazy="raise", doc="The room it takes place in.")
     programme: Mapped["Programme | None"] = relationship(lazy="raise", doc="The programme that was chosen.")

@@ -45,6 +45,7 @@ class User(Visible):
     email_notifications: Mapped[bool] = mapped_column(default=True, doc="Whether mails about bookings are wanted.")
     sms_notifications: Mapped[bool] = mapped_column(default=False, doc="Whether text messages are wanted.")
     biometric_enabled: Mapped[bool] = mapped_column(default=False, doc="Whether a face is enrolled.")
+    erased_at: Mapped[datetime | None] = mapped_column(doc="When the person was erased; what the books need of the row stays.")
     resource_id: Mapped[int] = mapped_column(ForeignKey("resources.id"), unique=True, doc="What is reserved when this person is busy.")
 
     resource: Mapped["Resource"] = relationship(lazy="raise")
@@ -80,18 +81,16 @@ class UserRole(Model):
 
 
 class CredentialKind(StrEnum):
-    """How a person can prove who they are."""
+    """How a person can prove who they are; passkeys and faces have tables of their own."""
 
     PASSWORD = "password"  # noqa: S105 - a kind, not a password
     OTP = "otp"
     GOOGLE = "google"
-    PASSKEY = "passkey"
-    FACE = "face"
     TOTP = "totp"
 
 
 class Credential(Model):
-    """One proof of identity; `secret` is a hash or an encrypted template, never the thing itself."""
+    """One proof of identity; `secret` is a hash, never the thing itself."""
 
     __tablename__ = "credentials"
 

@@ -37,3 +37,28 @@ async def tell_of_known_address(db: AsyncSession, email: str) -> None:
     """Tell the owner of an address that somebody wanted it for another account; whoever asked is not told that it is known."""
     said = "Somebody wanted to use this e-mail address for their account, but it belongs to yours already. Nothing was changed."
     await send(db, to=email, subject="You have an account with us already", body=said)
+
+
+async def tell_of_new_face(db: AsyncSession, user: User) -> None:
+    """Tell a person that a face was enrolled for their account."""
+    await _warn(db, user, "A face was enrolled for your account", "Your account can be recognised by a face from now on.")
+
+
+async def tell_of_new_passkey(db: AsyncSession, user: User, name: str) -> None:
+    """Tell a person that another device can sign in to their account."""
+    await _warn(db, user, "A passkey was added to your account", f"Your account can be signed in to by the passkey {name!r} from now on.")
+
+
+async def tell_of_copied_passkey(db: AsyncSession, user: User, name: str) -> None:
+    """Tell a person that a passkey signed as only a copy of it would."""
+    said = f"Somebody tried to sign in by a copy of your passkey {name!r}. Delete it and add a new one."
+    await _warn(db, user, "A passkey of yours may have been copied", said)
+
+
+async def _warn(db: AsyncSession, user: User, subject: str, said: str) -> None:
+    """By mail, or to the phone of who has no e-mail address."""
+    body = f"{said} {NOT_YOU}"
+    if user.email is not None:
+        await send(db, to=user.email, subject=subject, body=body, user_id=user.id)
+    elif user.phone is not None:
+        await send(db, to=user.phone, body=body, channel=Channel.SMS, user_id=user.id)

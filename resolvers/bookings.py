@@ -60,6 +60,7 @@ class BookingEventKind(StrEnum):
     REQUESTED = "booking.requested"
     CONFIRMED = "booking.confirmed"
     RESCHEDULED = "booking.rescheduled"
+    GUEST_ARRIVED = "booking.guest_arrived"
     STARTED = "booking.started"
     COMPLETED = "booking.completed"
     CANCELLED = "booking.cancelled"

@@ -37,6 +37,8 @@ class Viewer:
     roles: frozenset[Role] = frozenset()
     session: UUID | None = None
     token_ends_at: datetime | None = None
+    kiosk_id: int | None = None
+    """A screen at an entrance, which is nobody."""
 
     @property
     def id(self) -> int:

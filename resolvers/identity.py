@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, delete, func, select
 
@@ -20,7 +21,9 @@ from resolvers.lockout import guarded
 from resolvers.operations import ANYONE, SIGNED_IN, allow
 from resolvers.passwords import check_password, hash_password, require_good_password
 from resolvers.sessions import EndReason, SignedIn, end_sessions, open_session
+from resolvers.tokens import moment
 
+JUST_NOW = timedelta(minutes=10)
 REGISTRATIONS, SIGN_INS = "100/hour", "100/minute"
 UNIQUE = {"uq_users_email_lower": "email", "uq_users_phone": "phone"}
 
@@ -135,6 +138,19 @@ async def confirm_password(ctx: Context, password: str | None, field: str) -> Pr
     except InvalidCredentials:
         # Not 401: the viewer is signed in, and stays so.
         raise BadUserInput(**{field: "This is not your password."}) from None
+
+
+async def confirm_owner(ctx: Context, password: str | None) -> None:
+    """Make sure that nobody else adds a way to sign in: by the password or, for who has none, by a sign-in of just now."""
+    if ctx.door != "graphql":
+        return  # the documented requests carry no password
+    held = select(Credential.id).where(Credential.user_id == ctx.viewer.id, Credential.kind == CredentialKind.PASSWORD)
+    if await ctx.fetch(held):
+        await confirm_password(ctx, password, "password")
+        return
+    fresh = select(Session.id).where(Session.family == ctx.viewer.session, Session.created_at > moment() - JUST_NOW)
+    if not await ctx.fetch(fresh):
+        raise BadUserInput(password="Sign in again to confirm this.")  # noqa: S106 - a sentence
 
 
 async def _compare(ctx: Context, whose: ColumnElement[bool], password: str) -> tuple[Proof, str | None]:

@@ -137,6 +137,8 @@ async def forget_counters(database: Database) -> None:
 
 def caller(ctx: Context) -> str:
     """Who is counted: the viewer, or a stranger's network."""
+    if ctx.viewer.kiosk_id:
+        return f"kiosk:{ctx.viewer.kiosk_id}"
     return f"user:{ctx.viewer.user_id}" if ctx.viewer.user_id else network(ctx.address)
 
 

@@ -24,9 +24,10 @@ class Everyone(Enum):
 
     ANYONE = "anyone"
     SIGNED_IN = "signed in"
+    KIOSK = "kiosk"
 
 
-ANYONE, SIGNED_IN = Everyone.ANYONE, Everyone.SIGNED_IN
+ANYONE, SIGNED_IN, KIOSK = Everyone.ANYONE, Everyone.SIGNED_IN, Everyone.KIOSK
 STAFF_ROLES = tuple(sorted(STAFF))
 
 
@@ -68,7 +69,11 @@ class Operation:
         if ANYONE in self.who:
             return
         if viewer.user_id is None:
-            raise Unauthenticated
+            if viewer.kiosk_id is None:
+                raise Unauthenticated
+            if KIOSK not in self.who:
+                raise Forbidden
+            return
         if SIGNED_IN not in self.who and not viewer.roles & self.who:
             raise Forbidden
 

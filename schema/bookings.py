@@ -61,17 +61,17 @@ class Booking(Record):
         "Whether it may still be moved.",
     )
     date: Day = computed(
-        ["starts_at", "location.time_zone"], lambda row: _local(row, "starts_at").date(), "The day, in the location's calendar."
+        ["starts_at", "location.time_zone"], lambda row: local(row, "starts_at").date(), "The day, in the location's calendar."
     )
     start_time: time = computed(
-        ["starts_at", "location.time_zone"], lambda row: _local(row, "starts_at").time(), "When it begins, in the location's own time."
+        ["starts_at", "location.time_zone"], lambda row: local(row, "starts_at").time(), "When it begins, in the location's own time."
     )
     end_time: time = computed(
-        ["ends_at", "location.time_zone"], lambda row: _local(row, "ends_at").time(), "When it ends, in the location's own time."
+        ["ends_at", "location.time_zone"], lambda row: local(row, "ends_at").time(), "When it ends, in the location's own time."
     )
 
 
-def _local(row: Mapping[str, Any], name: str) -> datetime:
+def local(row: Mapping[str, Any], name: str) -> datetime:
     moment: datetime = row[name]
     return moment.astimezone(ZoneInfo(row["location.time_zone"] or "UTC"))
 

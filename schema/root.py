@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema.admin import AdminQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
+from schema.faces import FaceMutations, FaceQueries
 from schema.fields import OperationField
 from schema.history import HistoryQueries
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
@@ -31,6 +32,7 @@ class Query(
     AdminQueries,
     HistoryQueries,
     JobQueries,
+    FaceQueries,
 ):
     """The root of reads."""
 
@@ -43,6 +45,7 @@ class Mutation(
     PaymentMutations,
     RoomMutations,
     JobMutations,
+    FaceMutations,
 ):
     """The root of writes."""
 

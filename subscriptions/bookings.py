@@ -57,6 +57,13 @@ class BookingRescheduled(BookingFact):
 
 
 @dataclass(frozen=True)
+class GuestArrived(BookingFact):
+    """The customer has checked in at the entrance."""
+
+    kind = "booking.guest_arrived"
+
+
+@dataclass(frozen=True)
 class BookingStarted(BookingFact):
     """The customer is there, and the service has begun."""
 
