@@ -204,6 +204,7 @@ class Settings(BaseSettings):
         le=1,
         description="How sure the provider must be that a living face was before the camera; 0, in demo mode: not asked for.",
     )
+    face_check_days: int = Field(90, ge=1, description="Days for which comparisons of faces are kept, with their figures.")
     passkey_rp_id: str | None = Field(
         None,
         description="Domain that passkeys belong to, such as coresync.life. When empty, localhost in demo mode, and none in production.",

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import booking_mails, device_commands, notifications, refunds
+from resolvers import booking_mails, device_commands, faces, notifications, refunds
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ JOBS = (
     Job("forget_sign_in_failures", upkeep.forget_sign_in_failures, tries=3, seconds=600),
     Job("forget_sessions", upkeep.forget_sessions, tries=3, seconds=600),
     Job("forget_email_changes", upkeep.forget_email_changes, tries=3, seconds=600),
+    Job("forget_passkey_challenges", upkeep.forget_passkey_challenges, tries=3, seconds=600),
+    Job("forget_face_checks", upkeep.forget_face_checks, tries=3, seconds=600),
+    Job("reseal_faces", faces.reseal_faces, tries=3, seconds=600),
     Job("forget_sent_messages", upkeep.forget_sent_messages, tries=3, seconds=600),
     Job("forget_finished_jobs", upkeep.forget_finished_jobs, tries=3, seconds=600),
 )
@@ -44,6 +47,9 @@ CALENDAR = {
     "forget_sign_in_failures": "9 * * * *",
     "forget_sessions": "11 * * * *",
     "forget_email_changes": "12 * * * *",
+    "forget_passkey_challenges": "14 * * * *",
+    "forget_face_checks": "21 3 * * *",
+    "reseal_faces": "23 3 * * *",
     "forget_sent_messages": "13 * * * *",
     "prune_events": "17 * * * *",
     "forget_finished_jobs": "27 3 * * *",

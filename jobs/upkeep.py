@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Select, delete, exists, func, or_, select
 
 from models.base import Model
+from models.faces import FaceCheck
 from models.idempotency import IdempotencyKey
 from models.identity import EmailChange, Session, SignInFailure
 from models.limits import LimitCounter
 from models.notifications import OutboxMessage
+from models.passkeys import PasskeyChallenge
 from models.scheduling import Hold, Reservation
 from resolvers.context import Context
 from subscriptions.bookings import HoldReleased
@@ -71,6 +73,16 @@ async def forget_sessions(ctx: Context) -> None:
 async def forget_email_changes(ctx: Context) -> None:
     """Delete addresses that nobody confirmed in time."""
     await _forget(ctx, EmailChange, select(EmailChange.id).where(EmailChange.expires_at < _ago()))
+
+
+async def forget_passkey_challenges(ctx: Context) -> None:
+    """Delete challenges that nobody answered in time."""
+    await _forget(ctx, PasskeyChallenge, select(PasskeyChallenge.id).where(PasskeyChallenge.expires_at < _ago()))
+
+
+async def forget_face_checks(ctx: Context) -> None:
+    """Delete comparisons of faces after the days for which they are kept."""
+    await _forget(ctx, FaceCheck, select(FaceCheck.id).where(FaceCheck.at < _ago(days=ctx.settings.face_check_days)))
 
 
 async def forget_sent_messages(ctx: Context) -> None:

@@ -133,6 +133,8 @@ def _pack(value: Any) -> Any:
         return {"fields": {each.name: _pack(getattr(value, each.name)) for each in dataclasses.fields(value)}}
     if isinstance(value, list | tuple):
         return [_pack(each) for each in value]
+    if isinstance(value, dict):
+        return {"plain": value}
     for kind in (Decimal, datetime, date, UUID):
         if isinstance(value, kind):
             return {"kind": kind.__name__, "text": str(value)}
@@ -144,6 +146,8 @@ async def _unpack(db: AsyncSession, packed: Any) -> Any:
         return [await _unpack(db, each) for each in packed]
     if not isinstance(packed, dict):
         return packed
+    if "plain" in packed:
+        return packed["plain"]
     if "row" in packed:
         return await db.get(TABLES[packed["row"]], packed["id"])
     if "fields" in packed:

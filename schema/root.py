@@ -13,6 +13,7 @@ from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMut
 from schema.jobs import JobMutations, JobQueries
 from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
+from schema.passkeys import PasskeyMutations, PasskeyQueries
 from schema.payments import PaymentMutations, PaymentQueries
 from schema.rooms import RoomMutations, RoomQueries, RoomSubscriptions
 from schema.scalars import SCALARS
@@ -33,6 +34,7 @@ class Query(
     HistoryQueries,
     JobQueries,
     FaceQueries,
+    PasskeyQueries,
 ):
     """The root of reads."""
 
@@ -46,6 +48,7 @@ class Mutation(
     RoomMutations,
     JobMutations,
     FaceMutations,
+    PasskeyMutations,
 ):
     """The root of writes."""
 

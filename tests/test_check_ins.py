@@ -77,10 +77,10 @@ class Entrance:
 async def entrance(database: Database, settings: Settings) -> AsyncIterator[Entrance]:
     async with open_gateways(settings, database) as gateways:
         stranger = replace(nobody(database, settings), gateways=gateways)
-        people = [await as_viewer(stranger, await join(stranger, *roles, first_name=name)) for name, roles in PEOPLE.items()]
-        for person, face in zip(people[1:], (JOHN, ANN), strict=True):
+        admin, john, ann = [await as_viewer(stranger, await join(stranger, *roles, first_name=name)) for name, roles in PEOPLE.items()]
+        for person, face in ((john, JOHN), (ann, ANN)):
             await call(faces.register_face, person, face_data=face, consent=True, password=PASSWORD)
-        yield Entrance(stranger, *people, await make_spa(database), database)
+        yield Entrance(stranger, admin, john, ann, await make_spa(database), database)
 
 
 PEOPLE: dict[str, tuple[Role, ...]] = {"Ada": (Role.ADMIN,), "John": (), "Ann": ()}
