@@ -26,6 +26,8 @@ class EndReason(StrEnum):
 
     SIGNED_OUT = "signed_out"
     REUSED = "reused"
+    BLOCKED = "blocked"
+    ERASED = "erased"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, not a password
 
 

@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.accounts import AccountMutations, AccountQueries
 from schema.admin import AdminQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
@@ -35,6 +36,7 @@ class Query(
     JobQueries,
     FaceQueries,
     PasskeyQueries,
+    AccountQueries,
 ):
     """The root of reads."""
 
@@ -49,6 +51,7 @@ class Mutation(
     JobMutations,
     FaceMutations,
     PasskeyMutations,
+    AccountMutations,
 ):
     """The root of writes."""
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 import clock
 from errors import AlreadyExists, ApiError, BadUserInput, Conflict, InvalidCredentials, NotFound, PasskeysOff, RateLimited
@@ -232,7 +232,7 @@ async def test_adding_a_passkey_asks_for_the_password_or_for_a_sign_in_of_just_n
         await call(passkeys.begin_passkey_registration, ann.ctx)
     assert list(refused.value.fields) == ["password"]
     async with database.sessions.begin() as db:
-        await db.execute(Credential.__table__.delete())
+        await db.execute(delete(Credential))
     await call(passkeys.begin_passkey_registration, ann.ctx)
     async with database.sessions.begin() as db:
         await db.execute(update(Session).values(created_at=func.now() - timedelta(minutes=11)))
