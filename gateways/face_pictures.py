@@ -5,7 +5,7 @@ It is for demonstrations, and beside another proof: light and pose break it, and
 
 import asyncio
 import io
-import warnings
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +19,7 @@ MOST_PIXELS, LONGEST_SIDE = 12_000_000, 800
 SIDE = 200
 RADIUS, NEIGHBOURS, GRID = 1, 8, 8
 FARTHEST = 4.0 * GRID * GRID
-"""The distance of two histograms that have nothing in common."""
+"""The distance of two templates that have nothing in common."""
 SMALLEST_FACE, RIVAL = 80, 0.5
 """A second face counts when it has half the width of the first."""
 
@@ -40,10 +40,14 @@ class OpenCvMatcher:
         """Whether the extra `faces` is."""
         return find_spec("cv2") is not None and find_spec("PIL") is not None
 
-    def __init__(self) -> None:
-        self._cv2: Any = import_module("cv2")
-        self._numpy: Any = import_module("numpy")
-        self._frontal = f"{self._cv2.data.haarcascades}haarcascade_frontalface_default.xml"
+    @cached_property
+    def _cv2(self) -> Any:
+        # Read with the first picture, in its thread: no server starts later for it.
+        return import_module("cv2")
+
+    @cached_property
+    def _numpy(self) -> Any:
+        return import_module("numpy")
 
     def takes(self, raw: bytes) -> bool:
         """Pictures, by how they begin."""
@@ -61,9 +65,8 @@ class OpenCvMatcher:
     def _template(self, raw: bytes) -> bytes:
         cv2, numpy, grey = self._cv2, self._numpy, self._numpy.asarray(_grey(raw))
         # A classifier must not be shared by threads, and reading one takes 20 ms.
-        found = cv2.CascadeClassifier(self._frontal).detectMultiScale(
-            grey, scaleFactor=1.1, minNeighbors=6, minSize=(SMALLEST_FACE, SMALLEST_FACE)
-        )
+        frontal = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_default.xml")
+        found = frontal.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=6, minSize=(SMALLEST_FACE, SMALLEST_FACE))
         faces = sorted((tuple(map(int, each)) for each in found), key=lambda face: -face[2])
         if not faces:
             raise BadUserInput(face_data="No face can be seen in this picture.")
@@ -84,8 +87,7 @@ def _grey(raw: bytes) -> Any:
     """The picture without colours, upright and not larger than needed; its size is looked at before it is unfolded."""
     image, operations = import_module("PIL.Image"), import_module("PIL.ImageOps")
     try:
-        with warnings.catch_warnings(), image.open(io.BytesIO(raw), formats=FORMATS) as picture:
-            warnings.simplefilter("error", image.DecompressionBombWarning)
+        with image.open(io.BytesIO(raw), formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise BadUserInput(face_data=f"A picture has {MOST_PIXELS} pixels at most.")
             picture.draft("L", (LONGEST_SIDE, LONGEST_SIDE))

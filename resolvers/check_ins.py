@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput, Forbidden, NotFound
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
@@ -45,31 +46,30 @@ async def check_in(ctx: Context, *, face_data: str, location: str | None = None)
     await limit(ctx, "check_in", CHECK_INS)
     here = await _here(ctx, location)
     template = await ctx.gateways.faces.read(face_data)
-    among = (
-        []
-        if ctx.settings.is_demo
-        else [Face.user_id.in_(_expected(ctx, Booking.location_id == here).with_only_columns(Booking.customer_id))]
-    )
+    among = [] if ctx.settings.is_demo else [Face.user_id.in_(_expected(ctx, here))]
     verdict = await recognise(ctx, FaceUse.CHECK_IN, template, *among)
     async with ctx.writing() as db:
         db.add(verdict.check)
-        guest = await db.get(User, verdict.user_id) if verdict.user_id is not None else None
+        guest = await db.scalar(select(User).where(User.id == verdict.user_id, User.is_active))
         if guest is not None:
-            coming = _coming(ctx, guest.id, here).with_only_columns(Booking, Appointment, Room)
-            found = (await db.execute(coming.with_for_update(of=Appointment))).first()
-            visit, appointment, room = found or (None, None, None)
-            is_ready = False
-            if visit and appointment and room:
-                is_ready = bool(await db.scalar(_is_ready(ctx, visit, room)))
-                if visit.location_id == here and visit.starts_at <= ctx.now() + EARLY and appointment.arrived_at is None:
-                    appointment.arrived_at = ctx.now()
-                    await announce(db, GuestArrived(visit))
-            greeting = f"Welcome back, {guest.first_name}!" if guest.first_name else "Welcome back!"
-            done = CheckedIn(True, guest, visit, is_ready, greeting)
+            done = await _greeted(ctx, db, guest, here)
             answers(db, done)
     if guest is None:
         raise NotFound("This face was not recognised.")
     return done
+
+
+async def _greeted(ctx: Context, db: AsyncSession, guest: User, here: int) -> CheckedIn:
+    """What a guest is told, and where their appointment is here and now, the note that they have come."""
+    greeting = f"Welcome back, {guest.first_name}!" if guest.first_name else "Welcome back!"
+    found = (await db.execute(_coming(ctx, guest.id, here).with_for_update(of=Appointment))).first()
+    if found is None:
+        return CheckedIn(True, guest, None, False, greeting)
+    visit, appointment, room = found
+    if visit.location_id == here and visit.starts_at <= ctx.now() + EARLY and appointment.arrived_at is None:
+        appointment.arrived_at = ctx.now()
+        await announce(db, GuestArrived(visit))
+    return CheckedIn(True, guest, visit, bool(await db.scalar(_is_ready(ctx, visit, room))), greeting)
 
 
 async def _here(ctx: Context, location: str | None) -> int:
@@ -87,22 +87,22 @@ async def _here(ctx: Context, location: str | None) -> int:
     return int(found[0]["id"])
 
 
-def _expected(ctx: Context, *which: ColumnElement[bool]) -> Select[Booking]:
-    """Appointments whose guests may come just now."""
+def _expected(ctx: Context, here: int) -> Select[int]:
+    """The guests whose appointments at a location are now or soon."""
     now = ctx.now()
-    return select(Booking).where(
+    return select(Booking.customer_id).where(
         Booking.kind == BookingKind.APPOINTMENT,
+        Booking.location_id == here,
         Booking.status.in_(EXPECTED),
         Booking.ends_at > now,
         Booking.starts_at <= now + EARLY,
-        *which,
     )
 
 
-def _coming(ctx: Context, user_id: int, here: int) -> Select[Booking]:
-    """A guest's next appointment, here before elsewhere."""
+def _coming(ctx: Context, user_id: int, here: int) -> Select[Booking, Appointment, Room]:
+    """A guest's next appointment with its room, here before elsewhere."""
     return (
-        select(Booking)
+        select(Booking, Appointment, Room)
         .join(Appointment, Appointment.booking_id == Booking.id)
         .join(Room, Room.id == Appointment.room_id)
         .where(Booking.customer_id == user_id, Booking.status.in_(EXPECTED), Booking.ends_at > ctx.now())

@@ -64,7 +64,7 @@ async def register_face(
     biometric_type: BiometricType = BiometricType.FACE_RECOGNITION,
     password: str | None = None,
 ) -> FaceRegistered:
-    """Enrol the viewer's face in place of any earlier one; the picture is compared into a template and not kept."""
+    """Enrol the viewer's face in place of any earlier one; the picture becomes a template and is not kept."""
     if not consent:
         raise BadUserInput(consent="A face is only kept of who allows it.")
     await limit(ctx, "register_face", ENROLMENTS)
