@@ -33,7 +33,7 @@ class OpenCvMatcher:
     """Works in a thread, since it holds a processor for some milliseconds."""
 
     kind = FaceMatcher.OPENCV
-    threshold, lead = 0.8, 0.02
+    threshold, lead = 0.86, 0.01
 
     @staticmethod
     def is_installed() -> bool:

@@ -4,16 +4,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
+from main import create_app
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.database import Database
 from models.identity import Role
 from models.kiosks import Kiosk
 from resolvers.limits import forget_counters
 from settings import FaceLogin, Settings
+from tests.conftest import in_one_task
 from tests.documented import Contract, differences
 from tests.people import join, nobody
+from tests.rest_world import client_of
 from tests.worlds import Spa, make_spa, soon
 
 CONTRACT = Contract("coresync")
@@ -98,14 +100,15 @@ async def test_a_face_is_the_same_whenever_the_name_is(client: httpx2.AsyncClien
 
 @pytest.mark.parametrize(("mode", "status", "code"), [(FaceLogin.OFF, 403, "FACES_OFF"), (FaceLogin.DEVICE, 422, "VALIDATION_ERROR")])
 async def test_a_server_that_asks_for_more_says_so(
-    client: httpx2.AsyncClient, app: Starlette, john: str, mode: FaceLogin, status: int, code: str
+    database_url: str, settings: Settings, client: httpx2.AsyncClient, john: str, mode: FaceLogin, status: int, code: str
 ) -> None:
     enrolled = (await ask(client, "auth.biometric-register", john)).json()
-    app.state.runtime.settings = app.state.runtime.settings.model_copy(update={"face_login": mode})
-    refused = await ask(client, "auth.biometric-login")
-    assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
-    if mode is FaceLogin.DEVICE:
-        assert (await ask(client, "auth.biometric-login", device_token=enrolled["device_token"])).status_code == 200
+    strict = create_app(settings.model_copy(update={"face_login": mode}), database_url)
+    async with in_one_task(strict.router.lifespan_context(strict)), client_of(strict) as careful:
+        refused = await ask(careful, "auth.biometric-login")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+        if mode is FaceLogin.DEVICE:
+            assert (await ask(careful, "auth.biometric-login", device_token=enrolled["device_token"])).status_code == 200
 
 
 async def test_a_kiosk_checks_guests_in_through_the_old_door_until_it_is_revoked(
