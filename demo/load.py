@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from demo import bookings, catalogue, memberships, payments, people, plans, rooms
+from demo import analytics, bookings, catalogue, memberships, payments, people, plans, preferences, recommendations, rooms
 from demo.world import World
 from gateways.all import open_gateways
 from models.database import Database
@@ -30,9 +30,11 @@ CHAPTERS: dict[str, Fill] = {
     "memberships": memberships.fill,
     "scenes": rooms.fill_scenes,
     "payments": payments.fill,
+    "preferences": preferences.fill,
     **{f"bookings {part + 1}": bookings.fill_part(part) for part in range(bookings.PARTS)},
+    "ratings": analytics.fill,
 }
-PLAYED: dict[str, Play] = {"plans": plans.play}
+PLAYED: dict[str, Play] = {"population": recommendations.play, "plans": plans.play}
 BEGUN = "begun"
 PREFIX = "chapter: "
 TURN = 6_151_413_302

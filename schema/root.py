@@ -4,6 +4,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.admin import AdminQueries
+from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.fields import OperationField
@@ -13,6 +14,8 @@ from schema.jobs import JobMutations, JobQueries
 from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
 from schema.payments import PaymentMutations, PaymentQueries
+from schema.preferences import PreferencesMutations, PreferencesQueries
+from schema.recommendations import RecommendationMutations, RecommendationQueries, Reminder, ServiceRecommendation
 from schema.rooms import RoomMutations, RoomQueries, RoomSubscriptions
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
@@ -28,6 +31,9 @@ class Query(
     PaymentQueries,
     LedgerQueries,
     RoomQueries,
+    PreferencesQueries,
+    RecommendationQueries,
+    AnalyticsQueries,
     AdminQueries,
     HistoryQueries,
     JobQueries,
@@ -42,6 +48,9 @@ class Mutation(
     BookingMutations,
     PaymentMutations,
     RoomMutations,
+    PreferencesMutations,
+    RecommendationMutations,
+    AnalyticsMutations,
     JobMutations,
 ):
     """The root of writes."""
@@ -68,7 +77,7 @@ def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
         query=Query,
         mutation=mutation,
         subscription=Subscription,
-        types=[SpaService, MarketplaceService, HomeService, Appointment],
+        types=[SpaService, MarketplaceService, HomeService, Appointment, ServiceRecommendation, Reminder],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, enable_experimental_incremental_execution=True),
     )
 
