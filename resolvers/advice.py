@@ -11,14 +11,14 @@ from datetime import date
 
 from models.recommendations import RecommendationAnswer, RecommendationKind, RecommendationPriority
 from resolvers import reasons
-from resolvers.rhythms import Frequency, Person, ratio
+from resolvers.rhythms import LAPSED, Frequency, Person, pull, ratio
 
 NEARLY_DUE, LONG_DUE = 0.8, 1.5
 MOST_SERVICES, MOST_OF_A_TYPE, MOST_REMINDERS = 5, 2, 2
 DISLIKED = 2
 """A service that the person rated so, or lower, is not advised to them again."""
-FAVORITE, SCENT = 0.35, 0.3
-FAME, CROWD = 0.3, 0.2
+FAVORITE, SCENT = 0.5, 0.4
+FAME, CROWD = 0.2, 0.2
 """What the person's own words weigh, and what all guests' stars and numbers do, beside 1 for what is just due."""
 WARMER, COOLER = 1.5, 0.6
 """By how much an accepted, or declined, recommendation lifts those of the same type."""
@@ -94,9 +94,11 @@ def advise(person: Person, candidates: Iterable[Candidate]) -> list[Advice]:
 
 def _reminders(person: Person) -> list[Advice]:
     found: list[Advice] = []
-    for each in sorted(person.frequencies.values(), key=lambda one: ratio(one, person.today), reverse=True):
+    [(most, _)] = person.types.most_common(1) or [("", 0)]
+    for each in sorted(person.frequencies.values(), key=lambda one: pull(one, person.today), reverse=True):
         late = ratio(each, person.today)
-        if late < 1 or each.service_type in person.booked_types or _is_answered(person, each.service_type, None):
+        is_lapsed = late > LAPSED and each.service_type != most
+        if late < 1 or is_lapsed or each.service_type in person.booked_types or _is_answered(person, each.service_type, None):
             continue
         priority = RecommendationPriority.HIGH if late >= LONG_DUE else RecommendationPriority.MEDIUM
         day = person.good_day(each.due_on, person.weekday)
@@ -171,7 +173,7 @@ def _due_weight(person: Person, due: Frequency | None, each: Candidate) -> float
     had = person.of_service.get(each.service_id, [])
     liked = [visit.rating for visit in had if visit.rating is not None]
     affection = sum(liked) / len(liked) / 5 if liked else UNRATED
-    return min(ratio(due, person.today), 2.0) * affection * len(had) / person.types[each.service_type]
+    return pull(due, person.today) * affection * len(had) / person.types[each.service_type]
 
 
 def _pair_weight(each: Candidate) -> float:

@@ -6,11 +6,13 @@ from resolvers.rhythms import OWN_WEIGHT, Frequency
 
 WELL_RATED = 5
 """From so many ratings on, their average is told."""
+WEEKS_FROM, MONTHS_FROM = 14, 60
+"""From so many days on, they are told as weeks where they are whole ones, or as months."""
 
 
 def reminder(each: Frequency, today: date) -> str:
     """That it is time to come back."""
-    return f"You have not been here for {_words(each.service_type)} for {_since(each, today)}; {_habit(each)}."
+    return f"It has been {_since(each, today)} since your last {_words(each.service_type)}; {_habit(each)} - time for the next?"
 
 
 def due(each: Frequency | None, today: date) -> str:
@@ -38,7 +40,7 @@ def fame(guests: int, ratings: int, stars: int, *, is_new: bool) -> str:
     """What others think of it."""
     end = ", and you have not tried it yet." if is_new else "."
     if ratings >= WELL_RATED:
-        return f"{ratings} guests rated it {stars / ratings:.1f} of 5{end}"
+        return f"Guests rated it {stars / ratings:.1f} of 5, {ratings} times{end}"
     return f"{guests} {'guest' if guests == 1 else 'guests'} had it in the last two years{end}"
 
 
@@ -57,7 +59,9 @@ def _since(each: Frequency, today: date) -> str:
 
 
 def _days(number: int) -> str:
-    if number >= 21 and number % 7 == 0:
+    if number >= MONTHS_FROM:
+        return f"{round(number / 30.4)} months"
+    if number >= WEEKS_FROM and number % 7 == 0:
         return f"{number // 7} weeks"
     return "1 day" if number == 1 else f"{number} days"
 

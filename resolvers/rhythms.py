@@ -14,6 +14,8 @@ OWN_WEIGHT = 3
 FEWEST_FOR_WEEKDAY, WEEKDAY_SHARE = 4, 0.4
 """From how many visits on, and which share of them, a weekday counts as the usual one."""
 DAYS_AHEAD = 28
+LATE, LAPSED = 2.0, 3.0
+"""What is this many intervals late draws most; from the second on it draws less and less."""
 
 
 @dataclass(frozen=True)
@@ -141,3 +143,9 @@ def frequency(service_type: str, days: Sequence[date], rhythm: Rhythm | None) ->
 def ratio(each: Frequency, today: date) -> float:
     """How much of the interval has passed since the last visit; 1 is due today."""
     return (today - each.last_visit).days / each.recommended_interval_days
+
+
+def pull(each: Frequency, today: date) -> float:
+    """How much it draws a person back: the more the later it is, until they seem to have given it up; less for what they had once."""
+    late = ratio(each, today)
+    return min(late, LATE) * min(1.0, LAPSED / late) * each.visits / (each.visits + 1) if late > 0 else 0.0
