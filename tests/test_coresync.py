@@ -20,17 +20,11 @@ CONTRACT = json.loads((Path(__file__).parent / "contract" / "coresync.json").rea
 TO_COME = {
     "coresync.auth.biometric-register",
     "coresync.auth.biometric-login",
-    "coresync.users.preferences-get",
-    "coresync.users.preferences-update",
     "coresync.memberships.upgrade",
     "coresync.shop.products",
     "coresync.shop.purchase",
     "coresync.concierge.request",
     "coresync.concierge.my-requests",
-    "coresync.ai.recommendations",
-    "coresync.ai.feedback",
-    "coresync.analytics.service-history",
-    "coresync.analytics.rate-service",
     "coresync.investment.opportunities",
     "coresync.investment.document",
     "coresync.investment.express-interest",
@@ -41,7 +35,6 @@ TO_COME = {
     "coresync.notifications.mark-read",
     "coresync.notifications.preferences-update",
     "coresync.mobile.checkin",
-    "coresync.mobile.sync-preferences",
     "coresync.admin.dashboard",
 }
 
