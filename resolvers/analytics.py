@@ -100,9 +100,7 @@ class MonthlyFigures:
 @allow(SIGNED_IN)
 async def get_my_visit_summary(ctx: Context) -> VisitSummary:
     """The viewer's completed visits to the spa in figures, with a row for each month in the calendar of the location."""
-    async with ctx.database.reading() as connection:
-        rows = await connection.fetch(VISITS, ctx.viewer.id)
-    return summary(rows)
+    return summary(await ctx.database.run(VISITS, [ctx.viewer.id]))
 
 
 @allow(*STAFF)
@@ -116,9 +114,7 @@ async def list_monthly_figures(ctx: Context, *, since: date, until: date, locati
         if not found:
             raise NotFound
         number = found[0]["id"]
-    async with ctx.database.reading() as connection:
-        rows = await connection.fetch(MONTHS, since, until, number)
-    return [MonthlyFigures(**row) for row in rows]
+    return [MonthlyFigures(**row) for row in await ctx.database.run(MONTHS, [since, until, number])]
 
 
 @allow(SIGNED_IN)

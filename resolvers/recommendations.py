@@ -167,18 +167,17 @@ def list_service_pairs(ctx: Context, *, service_id: Key[Service] | None = None) 
 
 async def _work_out(ctx: Context) -> tuple[list[Any], Person, list[Advice]]:
     """The viewer's visits, what they say, and the advice that follows; five statements, whatever the person's history."""
-    async with ctx.database.reading() as connection:
-        rows = await connection.fetch(VISITS, ctx.viewer.id, ctx.now(), MOST_VISITS)
-        today = _today(ctx.now(), rows)
-        visits = [Visit(*list(row.values())[:6]) for row in rows]
-        location = next((row["location_id"] for row in rows), None)
-        rhythms = {row["service_type"]: Rhythm(row["interval_days"], row["returns"]) for row in await connection.fetch(RHYTHMS)}
-        said = [_answered(row) for row in await connection.fetch(ANSWERS, ctx.viewer.id, today, REMEMBERED_DAYS)]
-        times = await connection.fetch(CLOSED, location, today)
-        recent = {each.service_id for each in visits if (today - each.day).days <= RECENT_DAYS}
-        recent |= {each.service_id for each in said if each.service_id and each.answer is RecommendationAnswer.ACCEPTED}
-        kinds = {each.service_type for each in visits}
-        candidates = await connection.fetch(CANDIDATES, ctx.viewer.id, list(recent), list(kinds), today, MOST_CANDIDATES)
+    read = ctx.database.run
+    rows = await read(VISITS, [ctx.viewer.id, ctx.now(), MOST_VISITS])
+    today = _today(ctx.now(), rows)
+    visits = [Visit(*list(row.values())[:6]) for row in rows]
+    rhythms = {row["service_type"]: Rhythm(row["interval_days"], row["returns"]) for row in await read(RHYTHMS, [])}
+    said = [_answered(row) for row in await read(ANSWERS, [ctx.viewer.id, today, REMEMBERED_DAYS])]
+    times = await read(CLOSED, [next((row["location_id"] for row in rows), None), today])
+    recent = {each.service_id for each in visits if (today - each.day).days <= RECENT_DAYS}
+    recent |= {each.service_id for each in said if each.service_id and each.answer is RecommendationAnswer.ACCEPTED}
+    kinds = {each.service_type for each in visits}
+    candidates = await read(CANDIDATES, [ctx.viewer.id, list(recent), list(kinds), today, MOST_CANDIDATES])
     person = Person(
         today,
         visits,

@@ -68,7 +68,7 @@ async def john(app: Starlette, client: httpx2.AsyncClient, database: Database) -
 
 
 async def test_preferences_are_sent_as_they_are_answered(john: Client) -> None:
-    fresh = await john.good("users.preferences-get", shape={**LIKED, "default_scene_name": None, "favorite_scents": []})
+    fresh = await john.good("users.preferences-get", shape={**LIKED, "default_scene_name": None, "favorite_scents": [], "scene_config": {}})
     assert fresh["default_scene_name"] is None
     assert await john.good("users.preferences-update", LIKED, shape=LIKED) == LIKED
     assert await john.good("users.preferences-get") == LIKED

@@ -339,7 +339,7 @@ async def test_the_number_of_statements_does_not_grow(
         answer = await engine.run(examples("recommendations.md")[0], world.as_ann)
         assert answer.errors == []
         counts.append(len(asked))
-    assert counts[0] == counts[1] <= 4  # besides the five of the working out, on one connection
+    assert counts[0] == counts[1] <= 8  # five that are worked out from, the open advice, its rows, and the last service
 
 
 async def test_the_figures_behind_are_the_staffs(world: World, settings: Settings) -> None:
