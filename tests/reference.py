@@ -159,6 +159,8 @@ class Reference:
             value = source[name] if isinstance(source, dict) else getattr(source, name)
             if isinstance(value, Model) and not isinstance(source, dict):
                 return await self._one(select(type(value)).where(type(value).id == value.id))
+            if isinstance(value, list) and value and isinstance(value[0], Model):
+                return [await self._one(select(type(each)).where(type(each).id == each.id)) for each in value]
             return value
 
         return resolve
