@@ -46,7 +46,7 @@ ARGUMENTS = {
     "row": "Only the row with this number.",
     "save_card": "Whether the card is to be kept for next time.",
     "scene": "A scene for the room, by its name or slug.",
-    "service_id": "The service that is to be booked.",
+    "service_id": "Which service it is about.",
     "since": "Only from then on.",
     "slug": "Its name in addresses.",
     "special_requests": "What the customer asks for.",

@@ -68,7 +68,7 @@ async def test_a_visit_belongs_to_the_month_of_its_location(world: World, databa
         ("february_2026", 1, Decimal("50.00")),
     ]
     assert found.last_visit == date(2026, 2, 1)
-    january = {"since": date(2026, 1, 1), "until": date(2026, 2, 1)}
+    january: dict[str, Any] = {"since": date(2026, 1, 1), "until": date(2026, 2, 1)}
     [house] = await call(analytics.list_monthly_figures, world.as_staff, **january)
     assert (house.month, house.visits, house.revenue) == (date(2026, 1, 1), 1, Decimal("100.00"))
 

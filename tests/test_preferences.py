@@ -25,7 +25,7 @@ from resolvers.equipment import EquipmentResult, prepare_rooms, sync_equipment
 from resolvers.inputs.preferences import EquipmentInput, PreferencesPatch
 from resolvers.inputs.scalars import Json
 from resolvers.limits import forget_counters
-from resolvers.wishes import settings_for, standing
+from resolvers.wishes import Wishes, settings_for, standing
 from settings import Settings
 from tests.examples import examples
 from tests.paying import by
@@ -170,7 +170,7 @@ async def test_many_at_once_leave_one_row_with_everybodys_words(world: World) ->
 def test_of_each_setting_the_last_wish_counts_within_the_range_of_the_device() -> None:
     lamp = Device(device_type=DeviceType.LIGHTING, min_value=0, max_value=80)
     liked = standing(Preferences(lighting_type="warm", lighting_intensity=100, music_volume=10))
-    layers = [liked, ALPS, {"lighting": {"color": "#FF0000"}}]
+    layers: list[Wishes] = [liked, ALPS, {"lighting": {"color": "#FF0000"}}]
     assert settings_for(lamp, layers[:1]) == {"mode": "warm", "brightness": 80}
     assert settings_for(lamp, layers) == {"mode": "warm", "brightness": 60, "color": "#ff0000"}
     assert settings_for(Device(device_type=DeviceType.SCENT, min_value=0, max_value=10), layers) == {}

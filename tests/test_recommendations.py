@@ -238,7 +238,7 @@ async def test_asking_again_answers_the_same_rows_and_writes_nothing(world: Worl
     first = await world.advice()
     written = await sql(database, "SELECT id, xmin FROM recommendations ORDER BY id")
     both = await asyncio.gather(world.advice(), world.advice())
-    assert both == [first, first]
+    assert list(both) == [first, first]
     assert await sql(database, "SELECT id, xmin FROM recommendations ORDER BY id") == written
 
 
