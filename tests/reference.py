@@ -121,7 +121,8 @@ class Reference:
             table = getattr(getattr(each, "origin", None), "__shown_table__", None)
             if table is not None:
                 kind = each.origin.__shown_kind__  # type: ignore[union-attr]
-                self._shown.setdefault(table, {})[kind] = name
+                shown = self._shown.setdefault(table, {})
+                shown[name if kind in shown else kind] = name  # a table may be shown as two types, whose ids both name its rows
         for name, found in self.schema.type_map.items():
             if name.startswith("__"):
                 continue
