@@ -74,6 +74,8 @@ class Leases:
         lease.unclaimed = max(0, limit - taken)
         lease.ends = time.monotonic() + row["seconds"]
         lease.step *= 2
+        if lease.left < points and lease.unclaimed:  # another call spent meanwhile, or a window began, in which nothing was held
+            return await self.take(key, stored, limit, window, points)
         is_granted = lease.left >= points
         if is_granted:
             lease.left -= points
