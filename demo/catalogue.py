@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.home_services import HOME
 from demo.marketplace import MARKETPLACE
-from demo.spa_menu import ADDONS, AI_MASSAGE, COUPLES, MENS, PROGRAMMES, Treatment
+from demo.spa_menu import ADDONS, AI_MASSAGE, COUPLES, MENS, PROGRAMMES, TYPES, Treatment
 from demo.world import World, put
 from models.catalogue import Addon, Category, Programme, Service, ServiceLine, SpaService
 
@@ -95,7 +95,8 @@ def _spa_part(offered: Offered) -> dict[str, Any]:
     treatment, slug = offered.treatment, slug_of(offered.treatment.name)
     main = "/media/services/ai-massage.jpg" if treatment.name == AI_MASSAGE else f"/media/services/{slug}.jpg"
     return {
-        "service_id": offered.number, "member_price": Decimal(treatment.member_price), "member_only": treatment.member_only,
+        "service_id": offered.number, "service_type": next(kind for kind, numbers in TYPES.items() if offered.number in numbers),
+        "member_price": Decimal(treatment.member_price), "member_only": treatment.member_only,
         "max_capacity": 2 if offered.category == CORESYNC_PRIVATE else 1, "main_image": main,
         "gallery_images": [f"/media/services/{slug}-{number}.jpg" for number in (1, 2)],
         "video_url": f"https://media.coresync.life/films/{slug}.mp4",

@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from demo import bookings, catalogue, faces, memberships, payments, people, plans, rooms
+from demo import analytics, bookings, catalogue, faces, memberships, payments, people, plans, preferences, recommendations, rooms
 from demo.world import World
 from gateways.all import open_gateways
 from models.database import Database
@@ -31,9 +31,11 @@ CHAPTERS: dict[str, Fill] = {
     "scenes": rooms.fill_scenes,
     "payments": payments.fill,
     "kiosks": faces.fill_kiosks,
+    "preferences": preferences.fill,
     **{f"bookings {part + 1}": bookings.fill_part(part) for part in range(bookings.PARTS)},
+    "ratings": analytics.fill,
 }
-PLAYED: dict[str, Play] = {"plans": plans.play, "faces": faces.play}
+PLAYED: dict[str, Play] = {"population": recommendations.play, "plans": plans.play, "faces": faces.play}
 BEGUN = "begun"
 PREFIX = "chapter: "
 TURN = 6_151_413_302

@@ -99,6 +99,12 @@ COUPLES = [
               "The suite from nine until eleven with massage, bath and a host at call. For members only.", member_only=True),
 ]  # fmt: skip
 
+# Which services, by their numbers, are of which kind.
+TYPES = {
+    "massage": (1, 4, 5, 10, 14, 17, 19, 24, 25, 27, 28), "facial": (3, 7, 12, 13, 21), "shave": (2, 6, 16), "sauna": (8, 9, 18, 22, 35),
+    "bath": (23, 26, 33), "foot_care": (11, 31), "compression": (15,), "ritual": (20, 30, 32, 36), "meditation": (29, 34),
+}  # fmt: skip
+
 # Service, name, price. The numbers of the first three are known from the documents.
 ADDONS = [
     (1, "LED Light Therapy", 50),

@@ -17,6 +17,8 @@ QUIET_ROOMS = {1, 2}
 QUIET_DAYS = range(3, 41)
 BUSY: dict[int, tuple[int, int]] = {0: (4, 6), 1: (4, 6), 2: (4, 6), 3: (4, 7), 4: (6, 8), 5: (7, 9), 6: (5, 7)}
 """Fewest and most appointments, by weekday."""
+COMPANIONS = {1: 8, 3: 2, 5: 15, 9: 4, 19: 23, 22: 30}
+"""What many guests come for within days of something else, by the numbers of the services."""
 TRIES = 30
 HALF_HOUR = timedelta(minutes=30)
 PRAISE = [
@@ -138,6 +140,11 @@ def _guests(diary: Diary, world: World) -> Iterator[Visit]:
         for _ in range(count if offset < 14 else count // 3):
             if visit := _somebody(diary, world, offset):
                 yield visit
+                companion = COMPANIONS.get(visit.offered.number)
+                if companion and dice.random() < 0.3:
+                    later = offset + dice.randint(1, 4)
+                    if second := _somewhere(diary, world, later, visit.customer, SPA[companion - 1]):
+                        yield second
 
 
 def _somebody(diary: Diary, world: World, offset: int) -> Visit | None:
@@ -146,19 +153,24 @@ def _somebody(diary: Diary, world: World, offset: int) -> Visit | None:
     for _ in range(TRIES):
         regular = dice.random() < 0.6
         guest = FIRST_GUEST + dice.randrange(GUESTS // 4 if regular else GUESTS)
-        location = (1, 1, 1, 1, 2, 2, 2, 3, 3, 3)[guest % 10]
-        hours = diary.open_hours(location, world.day(offset))
         offered = SPA[0] if dice.random() < 0.12 else dice.choice(SPA)
-        rooms = [room for room, suits in _rooms(location) if suits in (None, offered.category)]
-        room = dice.choice(rooms)
-        if hours is None or (room in QUIET_ROOMS and offset in QUIET_DAYS):
-            continue
-        opens, closes = (world.moment(offset, each, SPAS[location - 1].time_zone) for each in hours)
-        length = timedelta(minutes=offered.treatment.minutes)
-        starts = opens + HALF_HOUR * dice.randrange(int((closes - opens - length) / HALF_HOUR) + 1)
-        if diary.take(guest, room, starts, starts + length):
-            return _visit(diary, guest, offered, room, location, starts)
+        if visit := _somewhere(diary, world, offset, guest, offered):
+            return visit
     return None
+
+
+def _somewhere(diary: Diary, world: World, offset: int, guest: int, offered: Offered) -> Visit | None:
+    """A guest's visit at their spa, if a room that is tried happens to be free."""
+    dice = diary.dice
+    location = (1, 1, 1, 1, 2, 2, 2, 3, 3, 3)[guest % 10]
+    hours = diary.open_hours(location, world.day(offset))
+    room = dice.choice([room for room, suits in _rooms(location) if suits in (None, offered.category)])
+    if hours is None or (room in QUIET_ROOMS and offset in QUIET_DAYS):
+        return None
+    opens, closes = (world.moment(offset, each, SPAS[location - 1].time_zone) for each in hours)
+    length = timedelta(minutes=offered.treatment.minutes)
+    starts = opens + HALF_HOUR * dice.randrange(int((closes - opens - length) / HALF_HOUR) + 1)
+    return _visit(diary, guest, offered, room, location, starts) if diary.take(guest, room, starts, starts + length) else None
 
 
 def _visit(diary: Diary, customer: int, offered: Offered, room: int, location: int, starts: datetime, *, is_johns: bool = False) -> Visit:

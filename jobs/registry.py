@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import booking_mails, device_commands, faces, notifications, refunds
+from resolvers import booking_mails, device_commands, equipment, faces, notifications, population, refunds, visits
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ JOBS = (
     Job("tell_about_booking", booking_mails.tell_about_booking),
     Job("revert_device", device_commands.revert_device, tries=6),
     Job("finish_refund", refunds.finish_refund),
+    Job("prepare_rooms", equipment.prepare_rooms, tries=1),
+    Job("complete_visits", visits.complete_visits, tries=3),
+    Job("refresh_population", population.refresh_population, tries=3, seconds=600),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
@@ -42,6 +45,9 @@ JOBS = (
 
 CALENDAR = {
     "release_expired_holds": "* * * * *",
+    "prepare_rooms": "* * * * *",
+    "complete_visits": "*/5 * * * *",
+    "refresh_population": "41 * * * *",
     "forget_limit_counters": "*/10 * * * *",
     "forget_idempotency_keys": "7 * * * *",
     "forget_sign_in_failures": "9 * * * *",

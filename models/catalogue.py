@@ -2,11 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Model, Money, Visible
+
+if TYPE_CHECKING:
+    from models.analytics import ServiceRating
 
 
 class ServiceLine(StrEnum):
@@ -53,6 +57,7 @@ class Service(Visible):
 
     category: Mapped[Category] = relationship(lazy="raise", doc="The category it belongs to.")
     spa: Mapped["SpaService | None"] = relationship(lazy="raise", viewonly=True, doc="What only a spa service has.")
+    rated: Mapped["ServiceRating | None"] = relationship(lazy="raise", viewonly=True, doc="How its guests rated it, once one did.")
     addons: Mapped[list["Addon"]] = relationship(lazy="raise", viewonly=True, order_by="Addon.id", doc="Extras that can be booked with it.")
     programmes: Mapped[list["Programme"]] = relationship(
         lazy="raise", viewonly=True, order_by="Programme.id", doc="Programmes to choose from."
@@ -71,6 +76,9 @@ class SpaService(Model):
     __tablename__ = "spa_services"
 
     service_id: Mapped[int] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), unique=True)
+    service_type: Mapped[str] = mapped_column(
+        default="treatment", server_default=text("'treatment'"), index=True, doc="What kind of treatment it is, such as massage or facial."
+    )
     member_price: Mapped[Money] = mapped_column(doc="What a member with access to the category pays.")
     max_capacity: Mapped[int] = mapped_column(default=1, doc="People who can take part at once.")
     requires_appointment: Mapped[bool] = mapped_column(default=True, doc="Whether it must be booked ahead.")
@@ -79,7 +87,10 @@ class SpaService(Model):
     gallery_images: Mapped[list[str]] = mapped_column(default=list, doc="More pictures.")
     video_url: Mapped[str | None] = mapped_column(doc="Address of a video.")
 
-    __table_args__ = (CheckConstraint("member_price >= 0", name="price"),)
+    __table_args__ = (
+        CheckConstraint("member_price >= 0", name="price"),
+        CheckConstraint("service_type ~ '^[a-z][a-z0-9_]{0,39}$'", name="service_type"),
+    )
 
 
 class Addon(Visible):

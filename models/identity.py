@@ -12,6 +12,7 @@ from models.base import SENSITIVE, Model, Visible
 
 if TYPE_CHECKING:
     from models.memberships import Membership
+    from models.preferences import Preferences
     from models.scheduling import Resource
 
 
@@ -53,6 +54,8 @@ class User(Visible):
     memberships: Mapped[list["Membership"]] = relationship(
         lazy="raise", back_populates="user", order_by="Membership.id.desc()", doc="Memberships, newest first."
     )
+
+    preferences: Mapped["Preferences | None"] = relationship(lazy="raise", viewonly=True, doc="How they like a room, once they said so.")
 
     membership: Mapped["Membership | None"] = relationship(
         lazy="raise", viewonly=True, uselist=False, primaryjoin=lambda: _has_current(), doc="The membership that counts now, if any."

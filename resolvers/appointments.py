@@ -157,7 +157,7 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
     async with ctx.writing() as db:
         addons = await _addons(db, offer, wish.addon_ids)
         programme_id = await _programme(db, offer, wish.programme)
-        scene_id = await _scene(db, ctx.viewer.id, wish.scene)
+        scene_id = await find_scene(db, ctx.viewer.id, wish.scene)
         if wish.hold_id is not None:
             await use_hold(db, ctx, wish.hold_id, place)
         await lock(db, place.resources, place.starts_at, place.ends_at, ctx.now())
@@ -230,7 +230,8 @@ async def _programme(db: AsyncSession, offer: Offer, name: str | None) -> int | 
     raise BadUserInput(programme="This service has no such programme.")
 
 
-async def _scene(db: AsyncSession, user_id: int, name: str | None) -> int | None:
+async def find_scene(db: AsyncSession, user_id: int, name: str | None) -> int | None:
+    """The number of a preset or of one's own scene, by its name or slug; BadUserInput when there is none."""
     if not name:
         return None
     mine = or_(Scene.owner_id == user_id, and_(Scene.owner_id.is_(None), Scene.is_public))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput, Conflict, NotFound, SlotTaken
@@ -86,6 +87,12 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
 def is_changeable(status: str, starts_at: datetime, now: datetime) -> bool:
     """Whether a booking may still be cancelled or moved by its customer."""
     return status in OPEN and starts_at > now
+
+
+def amount_paid(booking: type[Booking]) -> ColumnElement[Decimal]:
+    """What was paid for a booking and not given back."""
+    paid = select(Payment.amount - Payment.refunded_amount).where(Payment.booking_id == booking.id, Payment.charged_at.is_not(None))
+    return func.coalesce(paid.correlate(booking).scalar_subquery(), literal(0, Payment.amount.type))
 
 
 @allow(SIGNED_IN)

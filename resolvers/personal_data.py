@@ -22,6 +22,8 @@ from models.memberships import Membership, MembershipCredit
 from models.notifications import OutboxMessage
 from models.passkeys import Passkey, PasskeyChallenge
 from models.payments import Payment, ProviderCustomer, Refund, SavedCard
+from models.preferences import EquipmentSync, Preferences
+from models.recommendations import Recommendation
 from models.rooms import DeviceCommand, Scene
 from models.scheduling import Hold
 
@@ -108,6 +110,9 @@ HOLDINGS = (
     Holding(Account.owner_id, KEPT),
     Holding(Entry.account_id, KEPT, of=Account),
     Holding(Scene.owner_id, DELETED),
+    Holding(Preferences.user_id, DELETED),
+    Holding(EquipmentSync.booking_id, DELETED, of=Booking),
+    Holding(Recommendation.user_id, DELETED),
     Holding(DeviceCommand.user_id, KEPT, emptied={"user_id": None}),
     Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body"})),
 )

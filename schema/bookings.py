@@ -11,10 +11,10 @@ import strawberry
 
 from models import bookings as tables
 from models.bookings import BookingKind, BookingStatus, PaymentStatus
-from resolvers import appointments, bookings
+from resolvers import appointments, bookings, visits
 from resolvers.bookings import BookingEventKind, is_changeable
 from schema.catalogue import Programme, Service
-from schema.fields import Connection, Record, column, computed, operation, related, shows
+from schema.fields import Connection, Record, column, computed, expression, operation, related, shows
 from schema.payments import Payment
 from schema.rooms import Room, Scene
 from schema.scheduling import Location
@@ -40,6 +40,7 @@ class Booking(Record):
     starts_at: datetime
     ends_at: datetime
     total_amount: Decimal
+    amount_paid: Decimal = expression(bookings.amount_paid, "What was paid for it and not given back.")
     currency: str
     special_requests: str | None
     cancel_reason: str | None
@@ -115,6 +116,8 @@ class BookingMutations:
     book_appointment: Booking = operation(appointments.book_appointment)
     reschedule_booking: Booking = operation(bookings.reschedule_booking)
     cancel_booking: Booking = operation(bookings.cancel_booking)
+    start_visit: Booking = operation(visits.start_visit)
+    complete_visit: Booking = operation(visits.complete_visit)
 
 
 @strawberry.type

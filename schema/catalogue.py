@@ -7,7 +7,7 @@ import strawberry
 from models import catalogue as tables
 from models.catalogue import ServiceLine
 from resolvers import catalogue
-from schema.fields import Connection, Record, column, operation, related, shows
+from schema.fields import Connection, Record, column, computed, operation, related, shows
 
 
 @shows(tables.Category)
@@ -28,6 +28,7 @@ class Addon(Record):
 
     name: str
     price: Decimal
+    is_active: bool
 
 
 @shows(tables.Programme)
@@ -52,6 +53,12 @@ class Service(Record):
     currency: str
     duration: int = column("duration_minutes")
     is_featured: bool
+    rating: float | None = computed(
+        ["rated.ratings", "rated.stars"],
+        lambda row: round(row["rated.stars"] / row["rated.ratings"], 2) if row["rated.ratings"] else None,
+        "Stars of all rated visits on average; none before the first.",
+    )
+    rating_count: int = computed(["rated.ratings"], lambda row: row["rated.ratings"] or 0, "How many visits were rated.")
     category: Category = related("category")
     addons: list[Addon] = related("addons")
 
@@ -60,6 +67,7 @@ class Service(Record):
 class SpaService(Service):
     """A service of the spa, with a price for members."""
 
+    service_type: str = column("spa.service_type")
     member_price: Decimal = column("spa.member_price")
     max_capacity: int = column("spa.max_capacity")
     requires_appointment: bool = column("spa.requires_appointment")
@@ -85,5 +93,6 @@ class CatalogueQueries:
     """Reading the catalogue; open to everybody."""
 
     categories: list[Category] = operation(catalogue.list_categories)
+    category: Category = operation(catalogue.get_category)
     services: Connection[Service] = operation(catalogue.list_services)
     service: Service = operation(catalogue.get_service)

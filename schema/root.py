@@ -5,6 +5,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.accounts import AccountMutations, AccountQueries
 from schema.admin import AdminQueries
+from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.faces import FaceMutations, FaceQueries
@@ -16,6 +17,8 @@ from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
 from schema.passkeys import PasskeyMutations, PasskeyQueries
 from schema.payments import PaymentMutations, PaymentQueries
+from schema.preferences import PreferencesMutations, PreferencesQueries
+from schema.recommendations import RecommendationMutations, RecommendationQueries, Reminder, ServiceRecommendation
 from schema.rooms import RoomMutations, RoomQueries, RoomSubscriptions
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
@@ -31,6 +34,9 @@ class Query(
     PaymentQueries,
     LedgerQueries,
     RoomQueries,
+    PreferencesQueries,
+    RecommendationQueries,
+    AnalyticsQueries,
     AdminQueries,
     HistoryQueries,
     JobQueries,
@@ -48,6 +54,9 @@ class Mutation(
     BookingMutations,
     PaymentMutations,
     RoomMutations,
+    PreferencesMutations,
+    RecommendationMutations,
+    AnalyticsMutations,
     JobMutations,
     FaceMutations,
     PasskeyMutations,
@@ -77,7 +86,7 @@ def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
         query=Query,
         mutation=mutation,
         subscription=Subscription,
-        types=[SpaService, MarketplaceService, HomeService, Appointment],
+        types=[SpaService, MarketplaceService, HomeService, Appointment, ServiceRecommendation, Reminder],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, enable_experimental_incremental_execution=True),
     )
 

@@ -121,7 +121,8 @@ class Reference:
             table = getattr(getattr(each, "origin", None), "__shown_table__", None)
             if table is not None:
                 kind = each.origin.__shown_kind__  # type: ignore[union-attr]
-                self._shown.setdefault(table, {})[kind] = name
+                shown = self._shown.setdefault(table, {})
+                shown[name if kind in shown else kind] = name  # a table may be shown as two types, whose ids both name its rows
         for name, found in self.schema.type_map.items():
             if name.startswith("__"):
                 continue
@@ -159,6 +160,8 @@ class Reference:
             value = source[name] if isinstance(source, dict) else getattr(source, name)
             if isinstance(value, Model) and not isinstance(source, dict):
                 return await self._one(select(type(value)).where(type(value).id == value.id))
+            if isinstance(value, list) and value and isinstance(value[0], Model):
+                return [await self._one(select(type(each)).where(type(each).id == each.id)) for each in value]
             return value
 
         return resolve

@@ -340,6 +340,8 @@ ODD_CURSORS = ["", "x", "W10=", "WyJ4Il0=", "WyIxIiwiMSIsIjEiLCIxIl0=", "W251bGw
 BY_TYPE: dict[str, list[Any]] = {
     "Boolean": [True, False],
     "Int": [1, 2, 30, 60, 0, -5],
+    "Float": [4.5, 1, -0.5],
+    "Money": ["100.00", "0.01", "1000"],
     "String": ["a", "", "zzz", "é", "%", "a_b"],
     "ID": ["1", 1, "2", "999999"],
     "DateTime": ["2026-01-15T14:00:00Z"],

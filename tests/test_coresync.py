@@ -18,17 +18,11 @@ CONTRACT = json.loads((Path(__file__).parent / "contract" / "coresync.json").rea
 
 # Endpoints that are still to come. This list only ever gets shorter.
 TO_COME = {
-    "coresync.users.preferences-get",
-    "coresync.users.preferences-update",
     "coresync.memberships.upgrade",
     "coresync.shop.products",
     "coresync.shop.purchase",
     "coresync.concierge.request",
     "coresync.concierge.my-requests",
-    "coresync.ai.recommendations",
-    "coresync.ai.feedback",
-    "coresync.analytics.service-history",
-    "coresync.analytics.rate-service",
     "coresync.investment.opportunities",
     "coresync.investment.document",
     "coresync.investment.express-interest",
@@ -38,7 +32,6 @@ TO_COME = {
     "coresync.notifications.list",
     "coresync.notifications.mark-read",
     "coresync.notifications.preferences-update",
-    "coresync.mobile.sync-preferences",
     "coresync.admin.dashboard",
 }
 

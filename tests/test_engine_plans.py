@@ -19,11 +19,13 @@ ARGUMENTS = {
     "booking": '(id: "1")',
     "payment": '(id: "1")',
     "device": '(id: "1")',
+    "category": '(id: "1")',
+    "monthlyFigures": '(since: "2026-01-01", until: "2026-03-01")',
     "availability": '(serviceId: "1", date: "2026-01-15")',
 }
 SCHEMA = Engine(Settings(_env_file=None)).schema  # type: ignore[call-arg]
 ROOTS = sorted(SCHEMA.query_type.fields)  # type: ignore[union-attr]
-READS_ITSELF = {"availability": 5, "failedJobs": 1}
+READS_ITSELF = {"availability": 5, "failedJobs": 1, "monthlyFigures": 1, "myVisitSummary": 1, "myRecommendations": 6}
 """Operations that are no statement but ask the database themselves, and how often at most."""
 
 
