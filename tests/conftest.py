@@ -20,6 +20,8 @@ from models.database import Database
 from postgres import EmbeddedPostgres
 from settings import Settings
 
+pytest_plugins = ["tests.payers"]
+
 EMPTY_WHAT_WAS_USED = """
 DO $$ DECLARE used record; BEGIN
   -- a replica fires no trigger, so neither foreign keys nor the append-only tables object; DELETE is much faster here than TRUNCATE
