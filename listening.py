@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
 
 from engine.line import LINE
 from settings import Settings
@@ -27,6 +28,7 @@ WEBSOCKET_BYTES = 1_000_000
 INVALID_DATA = 1007
 COLLECT_AFTER = (10_000, 10, 10)
 """A request makes some hundreds of objects, and nearly all of them end with it."""
+SWITCHING = 101
 
 
 class PatientHttp(HttpToolsProtocol):
@@ -102,6 +104,18 @@ class PatientSocket(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
                 return
         super().send_receive_event_to_app()
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == SWITCHING:
+            self.scope["extensions"][LINE] = cast(Any, self)
+
+    def post(self, text: bytes) -> bool:
+        """Write a text message without the ways and checks that it needs while a connection opens or closes; false when it must wait."""
+        if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
+            return False
+        self.transport.write(Frame(Opcode.TEXT, text).serialize(mask=False))
+        return True
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

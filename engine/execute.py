@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing
+from functools import partial
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from engine.answers import Answer
+from engine.audiences import Audiences, Subscription, place_variable, question
 from engine.build import install, keep_python_values
 from engine.compiled import Compiler
 from engine.cost import Price, charge
@@ -28,7 +29,7 @@ from engine.guard import check_values
 from engine.parts import begin
 from engine.shaping import Unusual
 from engine.variables import check_variables
-from engine.watching import Events, Watcher
+from engine.watching import Watch, Watcher
 from errors import ApiError, BadUserInput, Forbidden, MethodNotAllowed, Unavailable
 from resolvers.context import Context
 from schema.root import build_schema
@@ -52,6 +53,7 @@ class Engine:
         self.settings = settings
         self.counts_cost = not raw
         """The documents of older systems are ours; their callers are limited by requests."""
+        self.audiences = Audiences()
         self._introspecting = asyncio.Lock()
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
@@ -189,8 +191,8 @@ class Engine:
 
     async def subscribe(
         self, text: str, watcher: Watcher, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
-    ) -> AsyncGenerator[Answer, None] | Answer:
-        """Begin a subscription: a stream of answers, or the answer that says why not."""
+    ) -> Subscription | Answer:
+        """Begin a subscription, or say why not."""
         document = self.documents.get(text)
         if document.node is None or document.errors:
             return Answer(errors=document.errors, was_run=False)
@@ -213,14 +215,8 @@ class Engine:
             return _refused(Unavailable("The operation took too long."))
         if isinstance(events, ExecutionResult):
             return Answer(errors=list(events.errors or []), was_run=False)
-        return self._answers(executor, cast(Events, events))
-
-    async def _answers(self, executor: Executor[Any], events: Events) -> AsyncGenerator[Answer, None]:
-        async with aclosing(events):
-            async for ctx, event, cursor in events:
-                answer = await self._answer(executor, ctx, event)
-                answer.cursor = str(cursor)
-                yield answer
+        asked = question(text, operation_name, variables, place_variable(document.node, chosen))
+        return Subscription(self.audiences, asked, cast(Watch, events), partial(self._answer, executor))
 
     async def _answer(self, executor: Executor[Any], ctx: Context, event: Any) -> Answer:
         """One event with the selected fields, read with the rights and loaders of its own context."""

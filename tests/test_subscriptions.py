@@ -17,7 +17,7 @@ from sqlalchemy import delete, update
 from starlette.applications import Starlette
 
 import clock
-from engine import watching
+from engine import audiences, watching
 from engine.runtime import Runtime
 from errors import Unavailable
 from listening import Server, bind
@@ -351,7 +351,7 @@ async def test_two_hundred_connections_hear_of_one_booking(
         talks = [await stack.enter_async_context(talking(server, each.access_token)) for each in staff for _ in range(25)]
         for talk in talks:
             await talk.ask(FOLLOW)
-        await until(lambda: len(runtime.stream._followers.get("bookings", ())) == 200)
+        await until(lambda: runtime.engine.audiences.size("bookings") == 200)
         began = monotonic()
         made = await book(client, ann, spa)
         events = await asyncio.gather(*[talk.event() for talk in talks])
@@ -460,7 +460,7 @@ async def test_a_follower_waits_while_the_log_cannot_be_read_and_misses_nothing(
     async with talking(server, ann.access_token) as talk:
         await talk.ask(FOLLOW)
         await until(lambda: f"user:{ann.user.id}" in runtime.stream._followers)
-        monkeypatch.setattr(watching, "PAUSE_SECONDS", 0.2)
+        monkeypatch.setattr(audiences, "PAUSE_SECONDS", 0.2)
         runtime.stream._refuse_all(Unavailable())
         made = await book(client, ann, spa)
         assert (await talk.event())["booking"]["number"] == made["number"]
