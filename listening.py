@@ -15,7 +15,6 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame, Opcode
 
 from engine.line import LINE
 from settings import Settings
@@ -29,6 +28,8 @@ INVALID_DATA = 1007
 COLLECT_AFTER = (10_000, 10, 10)
 """A request makes some hundreds of objects, and nearly all of them end with it."""
 SWITCHING = 101
+TEXT, MEDIUM, LONG = 0x81, 126, 127
+"""Of a frame: that it is a whole text, and that its length takes two bytes more, or eight."""
 
 
 class PatientHttp(HttpToolsProtocol):
@@ -114,7 +115,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
         """Write a text message without the ways and checks that it needs while a connection opens or closes; false when it must wait."""
         if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
             return False
-        self.transport.write(Frame(Opcode.TEXT, text).serialize(mask=False))
+        self.transport.write(framed(text))
         return True
 
     async def run_asgi(self) -> None:
@@ -124,6 +125,16 @@ class PatientSocket(WebSocketsSansIOProtocol):
     def _let_go(self) -> None:
         if not self.disconnected:
             drop(self.transport)
+
+
+def framed(text: bytes) -> bytes:
+    """A text message of a server, whole and not masked, as RFC 6455 writes it."""
+    length = len(text)
+    if length < MEDIUM:
+        return bytes((TEXT, length)) + text
+    if length < 1 << 16:
+        return bytes((TEXT, MEDIUM)) + length.to_bytes(2, "big") + text
+    return bytes((TEXT, LONG)) + length.to_bytes(8, "big") + text
 
 
 def drop(transport: Transport) -> None:
