@@ -38,6 +38,16 @@ class ObservedViewer(Viewer):
             super().__getattribute__("facts")[name] = value
         return value
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Viewer) and _plain(self) == _plain(other)
+
+    def __hash__(self) -> int:
+        return hash(_plain(self))
+
+
+def _plain(viewer: Viewer) -> tuple[Any, ...]:
+    return tuple(getattr(viewer, each.name) for each in fields(Viewer))
+
 
 class ObservedContext(Context):
     """A context that notes which facts about its person and connection are looked at."""

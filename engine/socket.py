@@ -24,7 +24,6 @@ from engine.watching import Watcher
 from errors import ApiError, MalformedRequest, Unauthenticated
 from resolvers.authentication import authenticate
 from resolvers.context import Context, Viewer
-from resolvers.limits import network
 from subscriptions.log import Cursor
 
 PROTOCOL = "graphql-transport-ws"
@@ -41,7 +40,7 @@ async def graphql_socket(websocket: WebSocket) -> None:
     with ExitStack() as seats:
         try:
             check_origin(websocket, runtime.settings)
-            seats.enter_context(runtime.seats.take(network(ctx.address), runtime.settings.sockets_per_address))
+            seats.enter_context(runtime.seats.at_address(ctx.address, runtime.settings))
         except ApiError as refusal:
             body = {"errors": [spell(GraphQLError(refusal.message, original_error=refusal), ctx)]}
             await websocket.send_denial_response(JSONResponse(body, refusal.status))
@@ -194,7 +193,7 @@ class Socket:
         try:
             viewer = await authenticate(runtime.database, runtime.settings, given_token(self._websocket, payload))
             if viewer.user_id is not None:
-                self._seats.enter_context(runtime.seats.take(f"user:{viewer.user_id}", runtime.settings.sockets_per_user))
+                self._seats.enter_context(runtime.seats.of_user(viewer.user_id, runtime.settings))
         except TypeError:
             raise End(4400, "A token must be a text.") from None
         except Unauthenticated:

@@ -19,7 +19,6 @@ from engine.runtime import Runtime, runtime_of
 from engine.watching import Watcher
 from errors import Unauthenticated
 from resolvers.context import Context
-from resolvers.limits import network
 from subscriptions.log import Cursor
 
 FAREWELL_SECONDS = 2.0
@@ -33,9 +32,9 @@ ALIVE = b":\n\n"
 def seated(runtime: Runtime, ctx: Context) -> Iterator[None]:
     """A seat among the long connections of the address and of the user; TooManyConnections when all are taken."""
     with ExitStack() as seats:
-        seats.enter_context(runtime.seats.take(network(ctx.address), runtime.settings.sockets_per_address))
+        seats.enter_context(runtime.seats.at_address(ctx.address, runtime.settings))
         if ctx.viewer.user_id is not None:
-            seats.enter_context(runtime.seats.take(f"user:{ctx.viewer.user_id}", runtime.settings.sockets_per_user))
+            seats.enter_context(runtime.seats.of_user(ctx.viewer.user_id, runtime.settings))
         yield
 
 

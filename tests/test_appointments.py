@@ -28,11 +28,6 @@ from tests.paying import begin, confirm
 from tests.worlds import Spa, make_member, make_person, make_spa, soon
 
 
-@pytest.fixture
-async def spa(database: Database) -> Spa:
-    return await make_spa(database)
-
-
 def by(ctx: Context, person: User, *roles: Role) -> Context:
     return dataclasses.replace(ctx, viewer=Viewer(person.id, frozenset(roles or (Role.CUSTOMER,))))
 
