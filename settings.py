@@ -42,7 +42,12 @@ class FaceLogin(StrEnum):
 
 
 class FaceMatcher(StrEnum):
-    """What compares faces."""
+    """What compares faces.
+
+    SIMULATOR: Compares pictures by their bytes, for the demo.
+    OPENCV: Compares faces on this machine.
+    PROVIDER: Leaves the comparing to a provider.
+    """
 
     SIMULATOR = "simulator"
     OPENCV = "opencv"

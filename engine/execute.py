@@ -132,7 +132,7 @@ class Engine:
             raise BadUserInput("Subscribe over a WebSocket, or accept text/event-stream.")
         if reads_only and chosen.operation is not OperationType.QUERY:
             raise MethodNotAllowed("GET may only read.")
-        if document.introspects and not self._may_introspect(ctx):
+        if document.introspects and not self.may_introspect(ctx):
             raise IntrospectionRefused
         check_values(variables)
         if self.counts_cost:
@@ -146,7 +146,8 @@ class Engine:
             price = document.prices[name] = Price(self.schema, document.node, operation)
         return price
 
-    def _may_introspect(self, ctx: Context) -> bool:
+    def may_introspect(self, ctx: Context) -> bool:
+        """Whether the caller may ask for the schema."""
         who = self.settings.introspection_for
         return who is Introspection.EVERYBODY or (who is Introspection.STAFF and ctx.viewer.is_staff)
 

@@ -12,7 +12,7 @@ from resolvers.context import Context, Viewer
 
 Facts = dict[str, Any]
 
-PERSONAL = frozenset({"user_id", "session", "token_ends_at"})
+PERSONAL = frozenset(each.name for each in fields(Viewer)) - {"roles"}
 """What of a viewer tells people of the same roles apart."""
 LOCAL = frozenset({"address", "door", "language"})
 """What of a request tells connections of the same person apart."""

@@ -10,7 +10,12 @@ from models.base import Model, Money, Visible
 
 
 class ServiceLine(StrEnum):
-    """Which business a service belongs to."""
+    """Which business a service belongs to.
+
+    SPA: Services in the rooms of a spa.
+    MARKETPLACE: Services of providers of the marketplace.
+    HOME: Services at the customer's home.
+    """
 
     SPA = "spa"
     MARKETPLACE = "marketplace"
