@@ -242,9 +242,6 @@ def run(app: Starlette, settings: Settings, listeners: list[socket.socket], star
 
     async def serve() -> None:
         async with app.router.lifespan_context(app):
-            # What is there now stays: looking through all of it again and again would hold the loop for a tenth of a second each time.
-            gc.collect()
-            gc.freeze()
             await server.serve(sockets=listeners)
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:

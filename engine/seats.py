@@ -23,6 +23,11 @@ class Seats:
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
 
+    @property
+    def count(self) -> int:
+        """How many seats are taken, one of a person and one of an address for each connection of somebody known."""
+        return self._taken.total()
+
     def at_address(self, address: str, settings: Settings) -> AbstractContextManager[None]:
         """A seat among the connections of one address."""
         return self.take(network(address), settings.sockets_per_address)

@@ -26,7 +26,7 @@ class Writer:
         self._left -= 3
         assert self._schema.query_type is not None
         page = get_named_type(self._schema.query_type.fields[root].type)
-        node = get_named_type(page.fields["nodes"].type)  # type: ignore[union-attr]
+        node = get_named_type(page.fields["nodes"].type)
         return f"{{ {root}(first: {rows}) {{ totalCount nodes {{ {self._below(node, LEVELS)} }} }} }}"
 
     def _below(self, kind: Any, levels: int) -> str:

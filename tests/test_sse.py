@@ -43,7 +43,7 @@ def quick(app: Starlette) -> Settings:
 
 def nobody_listens(app: Starlette) -> bool:
     runtime = app.state.runtime
-    return not runtime.seats._taken and not followed(runtime.stream)
+    return not runtime.seats.count and not followed(runtime.stream)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -53,7 +53,7 @@ async def graphiql(request: Request) -> Response:
     refusal = await _refusal(request)
     if refusal is None:
         return HTMLResponse(TEMPLATES.get_template("graphiql.html").render(), headers=HEADERS)
-    if runtime_of(request).settings.introspection_for is not Introspection.STAFF:
+    if runtime_of(request.scope).settings.introspection_for is not Introspection.STAFF:
         return _refused(refusal)
     return HTMLResponse(TEMPLATES.get_template("sign_in.html").render(), refusal.status, HEADERS | {"Cache-Control": "no-store"})
 
@@ -71,9 +71,9 @@ async def examples(request: Request) -> Response:
 
 async def _refusal(request: Request) -> ApiError | None:
     """Why the editor is not shown to the caller."""
-    runtime = runtime_of(request)
+    runtime = runtime_of(request.scope)
     try:
-        ctx = await open_context(request, "pages")
+        ctx = await open_context(request.scope, "pages")
     except Unauthenticated as refusal:
         return refusal
     if runtime.engine.may_introspect(ctx):
