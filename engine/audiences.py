@@ -124,8 +124,9 @@ class Audience:
 
     def dismiss(self, member: Subscription, error: BaseException | None = None) -> None:
         """Let somebody go, with an error, or to go on from the log alone."""
-        if member in self.members:
-            del self.members[member]
+        if member not in self.members:
+            return
+        del self.members[member]
         if not member.left.done():
             if error is None:
                 member.left.set_result(None)
@@ -172,12 +173,15 @@ class Audience:
         alike: defaultdict[Any, list[Subscription]] = defaultdict(list)
         for each in members:
             alike[each.shape].append(each)
-        for group in alike.values():
-            await self._tell_alike(record, group)
+        for shape, group in alike.items():
+            await self._tell_alike(record, shape, group)
 
-    async def _tell_alike(self, record: Record, group: Sequence[Subscription]) -> None:
+    async def _tell_alike(self, record: Record, shape: Any, group: Sequence[Subscription]) -> None:
         """Tell people of the same roles: all at once if nothing depends on who they are, else those together who share what counts."""
-        first = group[0]
+        first = next((each for each in group if each.shape == shape), None)
+        if first is None:
+            await self._deliver(record, shape, None, group)
+            return
         ctx, facts = observed(first.watch.watcher.known())
         told: Told | Exception | None
         try:
@@ -185,25 +189,28 @@ class Audience:
         except Exception as error:  # told to the clients, as is whatever else becomes of an event
             told = error
         if not facts:
-            await self._deliver(record, told, group)
+            await self._deliver(record, shape, told, group)
             return
         names = sorted(facts)
         parts: defaultdict[Any, list[Subscription]] = defaultdict(list)
-        for each in group[1:]:
+        for each in (other for other in group if other is not first):
             parts[tuple(fact(each.watch.watcher.ctx, name) for name in names)].append(each)
         same = parts.pop(tuple(facts[name] for name in names), [])
-        await self._deliver(record, told, [first, *same])
+        await self._deliver(record, shape, told, [first, *same])
         others = list(parts.values())
         for at in range(0, len(others), AT_ONCE):
-            await asyncio.gather(*[self._tell_alike(record, each) for each in others[at : at + AT_ONCE]])
+            await asyncio.gather(*[self._tell_alike(record, shape, each) for each in others[at : at + AT_ONCE]])
 
-    async def _deliver(self, record: Record, told: Told | Exception | None, members: Sequence[Subscription]) -> None:
+    async def _deliver(self, record: Record, shape: Any, told: Told | Exception | None, members: Sequence[Subscription]) -> None:
+        """Hand an answer to those for whom it was made; who has got other roles meanwhile reads the event alone."""
         for number, each in enumerate(members):
             if number % STEP == STEP - 1:
                 await asyncio.sleep(0)
             if not self._is_owed(each, record):
                 continue
-            if told is None or not each.watch.is_meant(record):
+            if each.shape != shape:
+                self.dismiss(each)
+            elif told is None or not each.watch.is_meant(record):
                 each.watch.cursor = record.cursor
             elif isinstance(told, Exception):
                 self.dismiss(each, told)

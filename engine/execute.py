@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from functools import partial
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import strawberry
 from graphql import (
@@ -42,6 +42,14 @@ class IntrospectionRefused(Forbidden):
     code, message = "INTROSPECTION_DISABLED", "The schema is not shown to you here."
 
 
+class How(TypedDict, total=False):
+    """How a document is to be run; `reads_only` refuses mutations, as GET must."""
+
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    reads_only: bool
+
+
 class Engine:
     """Runs documents over one schema; the raw flavour leaves leaf values as Python has them."""
 
@@ -58,18 +66,9 @@ class Engine:
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
 
-    async def run(
-        self,
-        text: str,
-        ctx: Context,
-        *,
-        variables: dict[str, Any] | None = None,
-        operation_name: str | None = None,
-        reads_only: bool = False,
-    ) -> Answer:
-        """Run a query or mutation; `reads_only` refuses mutations, as GET must."""
-        document = self.documents.get(text)
-        return await self.run_document(document, ctx, variables=variables, operation_name=operation_name, reads_only=reads_only)
+    async def run(self, text: str, ctx: Context, **asked: Unpack[How]) -> Answer:
+        """Run a query or mutation that is given as text."""
+        return await self.run_document(self.documents.get(text), ctx, **asked)
 
     async def run_document(
         self,

@@ -1,9 +1,11 @@
 """Many who follow at once: what they share, what they do not, and that nothing stays behind."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -19,10 +21,12 @@ from engine.watching import Watcher
 from models.bookings import Booking
 from models.database import Database
 from models.identity import Role
+from resolvers import bookings as resolver
 from resolvers.context import Context, Viewer
 from resolvers.sessions import SignedIn
 from subscriptions import bookings
 from subscriptions.facts import announce
+from subscriptions.log import Record
 from tests.following import FOLLOW, FOLLOW_ONE, book
 from tests.people import as_viewer
 from tests.sockets import followed, talking, until
@@ -193,6 +197,7 @@ class Reader:
         self._room = room
         self._left = asyncio.Event()
         self.heard: list[str] = []
+        self.bodies: list[bytes] = []
         self.refused = 0
 
     def tell(self, told: Told) -> bool:
@@ -200,6 +205,7 @@ class Reader:
             self.refused += 1
             return False
         self.heard.append(told.cursor)
+        self.bodies.append(told.body)
         self._room -= 1
         asyncio.get_running_loop().call_later(0.02, self._leave)
         return True
@@ -239,3 +245,70 @@ async def test_a_slow_reader_goes_on_from_the_log_and_holds_nobody_up(
     assert len(set(readers[0].heard)) == total
     assert readers[1].refused
     assert not readers[0].refused
+
+
+async def test_who_loses_a_role_while_an_event_is_told_does_not_get_the_answer_of_those_who_have_it(
+    runtime: Runtime, client: httpx2.AsyncClient, people: Callable[..., Awaitable[SignedIn]], spa: Spa
+) -> None:
+    made = await book(client, await people(), spa)
+    ctx = runtime.context(request_id="r", address="a")
+    watchers = [Watcher(await as_viewer(ctx, await people(Role.SUPPORT)), runtime.stream) for _ in range(2)]
+    readers = [Reader(10), Reader(10)]
+    tell = readers[0].tell
+
+    def tell_and_demote(told: Told) -> bool:
+        other = watchers[1].ctx.viewer
+        watchers[1].ctx = watchers[1].ctx.with_viewer(replace(other, roles=frozenset({Role.CUSTOMER})))
+        return tell(told)
+
+    readers[0].tell = tell_and_demote  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as tasks:
+        running = []
+        for watcher, reader in zip(watchers, readers, strict=True):
+            begun = await runtime.engine.subscribe(FOLLOW, watcher)
+            assert isinstance(begun, Subscription)
+            running.append(tasks.create_task(begun.run(reader)))
+            await joined(runtime, "bookings", len(running))
+        await pay(runtime, made["number"])
+        await until(lambda: len(readers[0].heard) == len(readers[1].heard) == 1)
+        for task in running:
+            task.cancel()
+    bookings_told = [json.loads(each.bodies[0])["data"]["bookingEvents"]["booking"] for each in readers]
+    assert bookings_told[0]["number"] == made["number"]
+    assert bookings_told[1] is None
+
+
+SHOWN = resolver._shown
+
+
+def _knows_quotas(ctx: Context, record: Record) -> Any:
+    assert ctx.quotas is not None
+    return SHOWN(ctx, record)
+
+
+async def test_what_depends_on_one_connection_alone_is_read_for_each(
+    runtime: Runtime,
+    client: httpx2.AsyncClient,
+    people: Callable[..., Awaitable[SignedIn]],
+    spa: Spa,
+    statements: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As if the text of an event knew what a request has spent."""
+    made = await book(client, await people(), spa)
+    viewer = await as_viewer(runtime.context(request_id="r", address="a"), await people(Role.SUPPORT))
+    readers = [Reader(10) for _ in range(3)]
+    monkeypatch.setattr(resolver, "_shown", _knows_quotas)
+    async with asyncio.TaskGroup() as tasks:
+        running = []
+        for reader in readers:
+            begun = await runtime.engine.subscribe(FOLLOW, Watcher(viewer, runtime.stream))
+            assert isinstance(begun, Subscription)
+            running.append(tasks.create_task(begun.run(reader)))
+        await joined(runtime, "bookings", 3)
+        statements.clear()
+        await pay(runtime, made["number"])
+        await until(lambda: all(len(each.heard) == 1 for each in readers))
+        for task in running:
+            task.cancel()
+    assert len(statements) == 3
