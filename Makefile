@@ -12,7 +12,7 @@ URL ?= http://localhost:8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve dev worker migrate schema test check format fuzz bench race conformance test-clients
+.PHONY: help serve dev worker migrate schema test check format fuzz bench bench-fanout race conformance test-clients
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-12s %s\n' "$$name" "$$purpose"; done
@@ -60,6 +60,9 @@ format: $(READY) ## Format all files and repair what the linter can repair
 
 bench: $(READY) ## Measure speed beside a hand-written server, as a user would meet it (OPTIONS=--help)
 	@$(RUN) -m bench $(OPTIONS)
+
+bench-fanout: $(READY) ## Tell each event to a thousand subscribers, beside Strawberry with broadcaster (OPTIONS=--help)
+	@$(RUN) -m bench.fanout $(OPTIONS)
 
 race: $(READY) ## Let 200 people book one slot at the same moment
 	@$(RUN) -m bench.race

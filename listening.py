@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import errno
 import gc
+import json
 import signal
 import socket
 import struct
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any, cast
 
 import uvicorn
@@ -17,16 +19,33 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from engine.line import LINE
+from errors import ApiError
 from settings import Settings
 from startup import CannotStart, ending
 
-HEADER_SECONDS = 10
-BODY_SECONDS = 60
 GOODBYE_SECONDS = 5
-WEBSOCKET_BYTES = 1_000_000
 INVALID_DATA = 1007
 COLLECT_AFTER = (10_000, 10, 10)
 """A request makes some hundreds of objects, and nearly all of them end with it."""
+SWITCHING = 101
+TEXT, MEDIUM, LONG = 0x81, 126, 127
+"""Of a frame: that it is a whole text, and that its length takes two bytes more, or eight."""
+
+
+class RequestTimeout(ApiError):
+    """A request did not arrive whole in time."""
+
+    code, status, message = "REQUEST_TIMEOUT", 408, "The request did not arrive in time."
+
+
+def _raw(refusal: ApiError) -> bytes:
+    """A refusal as it is written where there is no request yet."""
+    body = json.dumps({"error": {"code": refusal.code, "message": refusal.message}})
+    head = [f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}", "content-type: application/json", "connection: close"]
+    return "\r\n".join([*head, f"content-length: {len(body)}", "", body]).encode()
+
+
+TOO_LATE = _raw(RequestTimeout())
 
 
 class PatientHttp(HttpToolsProtocol):
@@ -40,6 +59,8 @@ class PatientHttp(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.is_ending = asyncio.Event()
+        self._settings: Settings = cast(Starlette, self.config.app).state.settings
+        self._has_heard = False
 
     def shutdown(self) -> None:
         self.is_ending.set()
@@ -51,7 +72,7 @@ class PatientHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._patience = HEADER_SECONDS
+        self._patience = self._settings.header_timeout
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -63,16 +84,17 @@ class PatientHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._patience, self._is_new_part = HEADER_SECONDS, True
+        self._has_heard = True
+        self._patience, self._is_new_part = self._settings.header_timeout, True
 
     def on_headers_complete(self) -> None:
         # For answers without an end: they end when the server does, and with a client that reads nothing.
         self.scope["extensions"] = cast(Any, {LINE: self})
         super().on_headers_complete()
-        self._patience = None if self.parser.should_upgrade() else BODY_SECONDS
+        self._patience, self._is_new_part = None if self.parser.should_upgrade() else self._settings.body_timeout, True
 
     def on_message_complete(self) -> None:
-        self._patience = None
+        self._patience, self._has_heard = None, False
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,13 +102,19 @@ class PatientHttp(HttpToolsProtocol):
         self._wait()
         super().connection_lost(exc)
 
+    def _give_up(self) -> None:
+        """Say why, if something was asked and nothing is being answered, and close."""
+        if self._has_heard and not (self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete):
+            self.transport.write(TOO_LATE)
+        self.transport.close()
+
     def _wait(self) -> None:
         """Give the client its time from now on, if it has begun something."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         if self._patience is not None:
-            self._deadline = self.loop.call_later(self._patience, self.transport.close)
+            self._deadline = self.loop.call_later(self._patience, self._give_up)
 
 
 class PatientSocket(WebSocketsSansIOProtocol):
@@ -103,6 +131,18 @@ class PatientSocket(WebSocketsSansIOProtocol):
                 return
         super().send_receive_event_to_app()
 
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == SWITCHING:
+            self.scope["extensions"][LINE] = cast(Any, self)
+
+    def post(self, text: bytes) -> bool:
+        """Write a text message without the ways and checks that it needs while a connection opens or closes; false when it must wait."""
+        if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
+            return False
+        self.transport.write(framed(text))
+        return True
+
     async def run_asgi(self) -> None:
         await super().run_asgi()
         self.loop.call_later(GOODBYE_SECONDS, self._let_go)
@@ -110,6 +150,16 @@ class PatientSocket(WebSocketsSansIOProtocol):
     def _let_go(self) -> None:
         if not self.disconnected:
             drop(self.transport)
+
+
+def framed(text: bytes) -> bytes:
+    """A text message of a server, whole and not masked, as RFC 6455 writes it."""
+    length = len(text)
+    if length < MEDIUM:
+        return bytes((TEXT, length)) + text
+    if length < 1 << 16:
+        return bytes((TEXT, MEDIUM)) + length.to_bytes(2, "big") + text
+    return bytes((TEXT, LONG)) + length.to_bytes(8, "big") + text
 
 
 def drop(transport: Transport) -> None:
@@ -130,7 +180,7 @@ class Server(uvicorn.Server):
                 http=PatientHttp,
                 lifespan="off",  # ours, see serve()
                 ws=PatientSocket,
-                ws_max_size=WEBSOCKET_BYTES,
+                ws_max_size=settings.max_message,
                 ws_per_message_deflate=False,  # compressing each event for each reader would cost more than sending it
                 limit_concurrency=settings.limit_concurrency,
                 timeout_graceful_shutdown=GOODBYE_SECONDS,

@@ -42,7 +42,12 @@ class FaceLogin(StrEnum):
 
 
 class FaceMatcher(StrEnum):
-    """What compares faces."""
+    """What compares faces.
+
+    SIMULATOR: Compares pictures by their bytes, for the demo.
+    OPENCV: Compares faces on this machine.
+    PROVIDER: Leaves the comparing to a provider.
+    """
 
     SIMULATOR = "simulator"
     OPENCV = "opencv"
@@ -121,6 +126,9 @@ class Settings(BaseSettings):
     cost_budget: int = Field(200_000, ge=11, description="Points that a signed-in caller may spend on GraphQL in a minute.")
     cost_budget_strangers: int = Field(50_000, ge=11, description="Points that an address may spend on GraphQL in a minute, not signed in.")
     max_body: int = Field(1_000_000, description="Bytes that a JSON body may have.")
+    max_message: int = Field(1_000_000, ge=1000, description="Bytes that a message over a WebSocket may have.")
+    header_timeout: float = Field(10, gt=0, description="Seconds in which a request must have shown all its headers.")
+    body_timeout: float = Field(60, gt=0, description="Seconds in which a request must have shown its whole body after that.")
     max_query: int = Field(100_000, description="Bytes that the text of a query may have.")
     operation_timeout: float = Field(10, description="Seconds that one operation may take.")
     cached_documents: int = Field(1000, description="Parsed GraphQL documents that a process keeps.")
@@ -129,7 +137,9 @@ class Settings(BaseSettings):
         None, description="Manifest of the only documents that may be run, as Apollo's or Relay's tools write it; any may when empty."
     )
     introspection: Introspection | None = Field(
-        None, description="everybody, staff or nobody may ask for the schema; when empty, everybody in demo mode and staff in production."
+        None,
+        description="everybody, staff or nobody may ask for the schema and gets GraphiQL; when empty, everybody in demo mode and staff "
+        "in production.",
     )
     stream_pause: float = Field(15, gt=0, description="Seconds without an event after which a stream of events shows that it lives.")
 

@@ -130,7 +130,8 @@ def main(
             print(profiling.profile(product, calls))
             return
         found, asked = run(product, calls, at, rounds, seconds, only)
-    text = f"{figures.heading(seconds, rounds, load)}\n\n{figures.table(found, at, asked)}"
+    how = f"medians of {rounds} rounds of {seconds} s, product and floor in turn"
+    text = f"{figures.heading(how, load)}\n\n{figures.table(found, at, asked)}"
     print(text)
     if json:
         json.write_bytes(orjson.dumps(figures.as_json(found, at, asked), option=orjson.OPT_INDENT_2))

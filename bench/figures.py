@@ -117,9 +117,9 @@ def table(rounds: Rounds, connections: Sequence[int], statements: Mapping[str, i
     return "\n".join(lines)
 
 
-def heading(seconds: int, number: int, load: float) -> str:
+def heading(how: str, load: float) -> str:
     """When, where and how; a load of others tells that only the ratios mean anything."""
-    when, how = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"medians of {number} rounds of {seconds} s, product and floor in turn"
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return f"{when}, {machine()}; {how}; load of the machine before the run: {load:.1f}."
 
 
@@ -137,8 +137,8 @@ def as_json(rounds: Rounds, connections: Sequence[int], statements: Mapping[str,
     }
 
 
-def write_into(document: Path, text: str) -> None:
+def write_into(document: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Replace the figures that stand in a document."""
-    before, _, rest = document.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    before, _, rest = document.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

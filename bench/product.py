@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class Product:
 
 
 @contextlib.contextmanager
-def running_product(*, command: tuple[str, ...] = ()) -> Iterator[Product]:
+def running_product(*, command: tuple[str, ...] = (), settings: Mapping[str, str] | None = None) -> Iterator[Product]:
     """`python main.py serve` over an empty database of its own; `command` may stand before main.py, such as a profiler's options."""
     folder = Path(tempfile.mkdtemp(prefix="atrium-bench-"))
     ports = free_port(), free_port()
@@ -93,11 +93,12 @@ def running_product(*, command: tuple[str, ...] = ()) -> Iterator[Product]:
         "COST_BUDGET_STRANGERS": str(POINTS),
         "RUN_JOBS": "false",  # mails and the like belong to `make worker`; the opponents write none
         "LOG_LEVEL": "warning",  # nor do they write a line per request
+        **(settings or {}),
     }
     try:
-        with (folder / "serve.log").open("wb") as log, _started([*command, "main.py", "serve"], environment, log.fileno()) as pid:
+        with (folder / "serve.log").open("wb") as log, started([*command, "main.py", "serve"], environment, log.fileno()) as pid:
             server = Process(pid, ports[0])
-            _wait_until_it_answers(server, "/livez", folder / "serve.log")
+            wait_until_it_answers(server, "/livez", folder / "serve.log")
             with EmbeddedPostgres(folder) as url:
                 yield Product(server, url, folder)
     finally:
@@ -110,9 +111,9 @@ def running_floor(product: Product, statements: Path) -> Iterator[Process]:
     port = free_port()
     environment = os.environ | {"BENCH_DATABASE_URL": product.database_url, "BENCH_STATEMENTS": str(statements)}
     options = ["-m", "uvicorn", "bench.floor:app", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"]
-    with (product.folder / "floor.log").open("wb") as log, _started(options, environment, log.fileno()) as pid:
+    with (product.folder / "floor.log").open("wb") as log, started(options, environment, log.fileno()) as pid:
         server = Process(pid, port)
-        _wait_until_it_answers(server, "/hello", product.folder / "floor.log")
+        wait_until_it_answers(server, "/hello", product.folder / "floor.log")
         yield server
 
 
@@ -124,7 +125,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _started(arguments: list[str], environment: dict[str, str], output: int) -> Iterator[int]:
+def started(arguments: list[str], environment: dict[str, str], output: int) -> Iterator[int]:
     """A Python program of ours, ended by its process id in whatever way the block ends."""
     program = subprocess.Popen(  # noqa: S603 - our own programs with our own arguments
         [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
@@ -140,7 +141,8 @@ def _started(arguments: list[str], environment: dict[str, str], output: int) -> 
             program.wait()
 
 
-def _wait_until_it_answers(server: Process, path: str, log: Path) -> None:
+def wait_until_it_answers(server: Process, path: str, log: Path) -> None:
+    """BenchFailed with the end of its log when it does not."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:

@@ -21,8 +21,6 @@ class Answer:
     data: dict[str, Any] | None = None
     errors: list[GraphQLError] = field(default_factory=list)
     was_run: bool = True
-    cursor: str | None = None
-    """Where to go on after it, if it is an event."""
     extensions: dict[str, Any] = field(default_factory=dict)
 
     def body(self, ctx: Context) -> dict[str, Any]:

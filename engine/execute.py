@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing
+from functools import partial
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import strawberry
 from graphql import (
@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from engine.answers import Answer
+from engine.audiences import Audiences, Subscription, place_variable, question
 from engine.build import install, keep_python_values
 from engine.compiled import Compiler
 from engine.cost import Price, charge
@@ -28,7 +29,7 @@ from engine.guard import check_values
 from engine.parts import begin
 from engine.shaping import Unusual
 from engine.variables import check_variables
-from engine.watching import Events, Watcher
+from engine.watching import Watch, Watcher
 from errors import ApiError, BadUserInput, Forbidden, MethodNotAllowed, Unavailable
 from resolvers.context import Context
 from schema.root import build_schema
@@ -39,6 +40,14 @@ class IntrospectionRefused(Forbidden):
     """The schema is not shown to this caller; INTROSPECTION says to whom."""
 
     code, message = "INTROSPECTION_DISABLED", "The schema is not shown to you here."
+
+
+class How(TypedDict, total=False):
+    """How a document is to be run; `reads_only` refuses mutations, as GET must."""
+
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    reads_only: bool
 
 
 class Engine:
@@ -52,22 +61,14 @@ class Engine:
         self.settings = settings
         self.counts_cost = not raw
         """The documents of older systems are ours; their callers are limited by requests."""
+        self.audiences = Audiences()
         self._introspecting = asyncio.Lock()
         sensitive = frozenset(spoken for (_, spoken), each in self.shapes.operations.items() if each.operation.is_sensitive)
         self.documents = Documents(self.schema, settings, sensitive)
 
-    async def run(
-        self,
-        text: str,
-        ctx: Context,
-        *,
-        variables: dict[str, Any] | None = None,
-        operation_name: str | None = None,
-        reads_only: bool = False,
-    ) -> Answer:
-        """Run a query or mutation; `reads_only` refuses mutations, as GET must."""
-        document = self.documents.get(text)
-        return await self.run_document(document, ctx, variables=variables, operation_name=operation_name, reads_only=reads_only)
+    async def run(self, text: str, ctx: Context, **asked: Unpack[How]) -> Answer:
+        """Run a query or mutation that is given as text."""
+        return await self.run_document(self.documents.get(text), ctx, **asked)
 
     async def run_document(
         self,
@@ -130,7 +131,7 @@ class Engine:
             raise BadUserInput("Subscribe over a WebSocket, or accept text/event-stream.")
         if reads_only and chosen.operation is not OperationType.QUERY:
             raise MethodNotAllowed("GET may only read.")
-        if document.introspects and not self._may_introspect(ctx):
+        if document.introspects and not self.may_introspect(ctx):
             raise IntrospectionRefused
         check_values(variables)
         if self.counts_cost:
@@ -144,7 +145,8 @@ class Engine:
             price = document.prices[name] = Price(self.schema, document.node, operation)
         return price
 
-    def _may_introspect(self, ctx: Context) -> bool:
+    def may_introspect(self, ctx: Context) -> bool:
+        """Whether the caller may ask for the schema."""
         who = self.settings.introspection_for
         return who is Introspection.EVERYBODY or (who is Introspection.STAFF and ctx.viewer.is_staff)
 
@@ -189,8 +191,8 @@ class Engine:
 
     async def subscribe(
         self, text: str, watcher: Watcher, *, variables: dict[str, Any] | None = None, operation_name: str | None = None
-    ) -> AsyncGenerator[Answer, None] | Answer:
-        """Begin a subscription: a stream of answers, or the answer that says why not."""
+    ) -> Subscription | Answer:
+        """Begin a subscription, or say why not."""
         document = self.documents.get(text)
         if document.node is None or document.errors:
             return Answer(errors=document.errors, was_run=False)
@@ -213,14 +215,8 @@ class Engine:
             return _refused(Unavailable("The operation took too long."))
         if isinstance(events, ExecutionResult):
             return Answer(errors=list(events.errors or []), was_run=False)
-        return self._answers(executor, cast(Events, events))
-
-    async def _answers(self, executor: Executor[Any], events: Events) -> AsyncGenerator[Answer, None]:
-        async with aclosing(events):
-            async for ctx, event, cursor in events:
-                answer = await self._answer(executor, ctx, event)
-                answer.cursor = str(cursor)
-                yield answer
+        asked = question(text, operation_name, variables, place_variable(document.node, chosen))
+        return Subscription(self.audiences, asked, cast(Watch, events), partial(self._answer, executor))
 
     async def _answer(self, executor: Executor[Any], ctx: Context, event: Any) -> Answer:
         """One event with the selected fields, read with the rights and loaders of its own context."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from engine.plan import TYPE_NAME, Batch, Plan, Planner
 from engine.shaping import Run, Shape, Spellers, Unusual, Writer
-from engine.symbols import NOW, VIEWER, Statement, Symbol, compile_statement
+from engine.symbols import Given, Statement, Symbol, compile_statement
 from engine.whole import PART, Whole, is_possible
 
 Fetch = Callable[[Statement, dict[str, Any]], Awaitable[list[Any]]]
@@ -52,7 +52,7 @@ class Built:
             return
         for batch, owed in zip(self.batches, run, strict=True):
             if owed:
-                records, inner = await fetch(batch.statement, {**_given(ctx), KEYS: list(owed)}), batch.built.run()
+                records, inner = await fetch(batch.statement, Given(ctx, {KEYS: list(owed)})), batch.built.run()
                 for record in records:
                     child = batch.built.shape(record, inner, ctx)
                     for made in owed[record[batch.key_at]]:
@@ -248,10 +248,6 @@ class Outliner:
             listed = is_list_type(get_nullable_type(kind))
             fields.append(PayloadField(key, attribute, outline, is_list=listed, is_required=is_non_null_type(kind)))
         return PayloadOutline(tuple(fields), is_list, is_required, has_rows)
-
-
-def _given(ctx: Any) -> dict[str, Any]:
-    return {VIEWER: ctx.viewer.user_id, NOW: ctx.now()}
 
 
 def _no_object(*_: Any) -> Any:

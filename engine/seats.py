@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from errors import ApiError
+from resolvers.limits import network
+from settings import Settings
 
 TOO_MANY = 429
 
@@ -20,6 +22,19 @@ class Seats:
 
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many seats are taken, one of a person and one of an address for each connection of somebody known."""
+        return self._taken.total()
+
+    def at_address(self, address: str, settings: Settings) -> AbstractContextManager[None]:
+        """A seat among the connections of one address."""
+        return self.take(network(address), settings.sockets_per_address)
+
+    def of_user(self, user_id: int, settings: Settings) -> AbstractContextManager[None]:
+        """A seat among the connections of one person."""
+        return self.take(f"user:{user_id}", settings.sockets_per_user)
 
     @contextmanager
     def take(self, who: str, most: int) -> Iterator[None]:

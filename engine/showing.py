@@ -9,7 +9,7 @@ from engine import pages
 from engine.outline import KEYS, Built, Outline, PageOutline, PayloadOutline, PlainOutline, RowsOutline, View
 from engine.pages import Page
 from engine.shaping import Unusual
-from engine.symbols import NOW, VIEWER, Statement, compile_statement
+from engine.symbols import Given, Statement, compile_statement
 from errors import NotFound
 from resolvers.context import Context
 
@@ -130,7 +130,7 @@ class Showing:
         """Rows by their numbers; those that are gone are left out."""
         if not numbers:
             return {}
-        records, rest = outline.built.split(await self.fetch(outline.by_number, {**self._given(), KEYS: numbers}))
+        records, rest = outline.built.split(await self.fetch(outline.by_number, self._given({KEYS: numbers})))
         made = await self._objects(outline.built, records, rest)
         id_at = outline.built.at(outline.id_at)
         return {record[id_at]: each for record, each in zip(records, made, strict=True)}
@@ -185,5 +185,5 @@ class Showing:
         made[key] = listed
         debts.extend((outline, listed, position, each.id) for position, each in enumerate(value))
 
-    def _given(self) -> dict[str, Any]:
-        return {VIEWER: self.ctx.viewer.user_id, NOW: self.ctx.now()}
+    def _given(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        return Given(self.ctx, more)

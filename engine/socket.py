@@ -3,25 +3,27 @@
 import asyncio
 import dataclasses
 from collections.abc import Coroutine, Sequence
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
+import orjson
 from graphql import GraphQLError, OperationType
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine.answers import Answer, spell, written
 from engine.asked import Asked
+from engine.audiences import Told
 from engine.ending import until_session_ends, until_token_ends
 from engine.guard import parse_json
 from engine.handshake import check_origin, given_token
+from engine.line import socket_line_of
 from engine.request import begin_context
 from engine.runtime import Runtime, runtime_of
 from engine.watching import Watcher
 from errors import ApiError, MalformedRequest, Unauthenticated
 from resolvers.authentication import authenticate
 from resolvers.context import Context, Viewer
-from resolvers.limits import network
 from subscriptions.log import Cursor
 
 PROTOCOL = "graphql-transport-ws"
@@ -38,7 +40,7 @@ async def graphql_socket(websocket: WebSocket) -> None:
     with ExitStack() as seats:
         try:
             check_origin(websocket, runtime.settings)
-            seats.enter_context(runtime.seats.take(network(ctx.address), runtime.settings.sockets_per_address))
+            seats.enter_context(runtime.seats.at_address(ctx.address, runtime.settings))
         except ApiError as refusal:
             body = {"errors": [spell(GraphQLError(refusal.message, original_error=refusal), ctx)]}
             await websocket.send_denial_response(JSONResponse(body, refusal.status))
@@ -93,7 +95,9 @@ class Socket:
         self._operations: dict[str, Operation] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._beside: list[asyncio.Task[None]] = []
-        self._outbox: asyncio.Queue[tuple[Operation | None, dict[str, Any]]] = asyncio.Queue(WAITING_MESSAGES)
+        self._outbox: asyncio.Queue[tuple[Operation | None, bytes]] = asyncio.Queue(WAITING_MESSAGES)
+        self._is_sending = False
+        self._line = socket_line_of(websocket.scope)
         self._is_heard = True
         self._has_begun = False
         self._ended: asyncio.Future[End | None] = asyncio.get_running_loop().create_future()
@@ -189,7 +193,7 @@ class Socket:
         try:
             viewer = await authenticate(runtime.database, runtime.settings, given_token(self._websocket, payload))
             if viewer.user_id is not None:
-                self._seats.enter_context(runtime.seats.take(f"user:{viewer.user_id}", runtime.settings.sockets_per_user))
+                self._seats.enter_context(runtime.seats.of_user(viewer.user_id, runtime.settings))
         except TypeError:
             raise End(4400, "A token must be a text.") from None
         except Unauthenticated:
@@ -249,35 +253,51 @@ class Socket:
             return []
         return answer.errors
 
-    async def _follow(self, operation: Operation, asked: Asked, watcher: Watcher, ctx: Context) -> list[GraphQLError]:
+    async def _follow(self, operation: Operation, asked: Asked, watcher: Watcher, _: Context) -> list[GraphQLError]:
         engine = self._runtime.engine
         begun = await engine.subscribe(asked.query or "", watcher, variables=asked.variables, operation_name=asked.operation_name)
         if isinstance(begun, Answer):
             return begun.errors
-        async with aclosing(begun) as answers:
-            async for answer in answers:
-                await self._say({"id": operation.id, "type": "next", "payload": answer.body(ctx)}, operation)
+        await begun.run(Voice(self, operation))
         return []
 
     # What goes out
 
     async def _say(self, message: dict[str, Any], operation: Operation | None = None) -> None:
-        await self._outbox.put((operation, message))
+        await self._outbox.put((operation, written(message)))
+
+    def say_at_once(self, text: bytes, operation: Operation) -> bool:
+        """Say something without waiting, and before anything else that comes; false when too much is waiting already."""
+        if operation.is_silent or not self._is_heard:
+            return True
+        if self._line and self._outbox.empty() and not self._is_sending and self._line.post(text):
+            return True
+        if self._outbox.full():
+            return False
+        self._outbox.put_nowait((operation, text))
+        return True
+
+    async def say_in_turn(self, text: bytes, operation: Operation) -> None:
+        """Say something once there is room for it."""
+        await self._outbox.put((operation, text))
 
     async def _send(self) -> None:
         """Send what waits, as fast as the client reads; in the end throw it away, so that nobody waits for ever to say something."""
         while True:
-            operation, message = await self._outbox.get()
+            operation, text = await self._outbox.get()
             if self._is_heard and not (operation and operation.is_silent):
+                self._is_sending = True
                 try:
                     async with asyncio.timeout(self._runtime.settings.socket_send_timeout):
-                        await self._websocket.send_text(written(message).decode())
+                        await self._websocket.send_text(text.decode())
                 except TimeoutError:
                     self._is_heard = False
                     self._end(End(1013, "Too slow"))
                 except WebSocketDisconnect:
                     self._is_heard = False
                     self._end(None)
+                finally:
+                    self._is_sending = False
             self._outbox.task_done()
 
     # What ends it
@@ -294,6 +314,22 @@ class Socket:
     async def _end_with_session(self, watcher: Watcher, viewer: Viewer, cursor: Cursor) -> None:
         await until_session_ends(watcher, viewer, self._runtime.stream, cursor)
         raise End(4401, "Session ended")
+
+
+class Voice:
+    """Tells the events of one operation; what is around them is written once."""
+
+    def __init__(self, socket: Socket, operation: Operation) -> None:
+        self._socket, self._operation = socket, operation
+        self._before = b'{"id":' + orjson.dumps(operation.id) + b',"type":"next","payload":'
+
+    def tell(self, told: Told) -> bool:
+        """Take an event without waiting; false when too much waits already."""
+        return self._socket.say_at_once(self._before + told.body + b"}", self._operation)
+
+    async def wait_and_tell(self, told: Told) -> None:
+        """Take an event once there is room for it."""
+        await self._socket.say_in_turn(self._before + told.body + b"}", self._operation)
 
 
 def _id(message: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """GraphQL over server-sent events: the protocol graphql-sse, one connection per operation; explained in docs/transports.md."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator
-from contextlib import ExitStack, aclosing, contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from graphql import GraphQLError, OperationType
@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine.answers import Answer, written
 from engine.asked import READING, Asked
+from engine.audiences import Subscription, Told
 from engine.ending import until_session_ends, until_token_ends
 from engine.headers import headers_of
 from engine.line import Line, line_of
@@ -18,10 +19,11 @@ from engine.runtime import Runtime, runtime_of
 from engine.watching import Watcher
 from errors import Unauthenticated
 from resolvers.context import Context
-from resolvers.limits import network
 from subscriptions.log import Cursor
 
 FAREWELL_SECONDS = 2.0
+WAITING_EVENTS = 32
+"""Events that wait for one client; whoever is slower reads them from the log."""
 COMPLETE = b"event: complete\ndata:\n\n"
 ALIVE = b":\n\n"
 
@@ -30,9 +32,9 @@ ALIVE = b":\n\n"
 def seated(runtime: Runtime, ctx: Context) -> Iterator[None]:
     """A seat among the long connections of the address and of the user; TooManyConnections when all are taken."""
     with ExitStack() as seats:
-        seats.enter_context(runtime.seats.take(network(ctx.address), runtime.settings.sockets_per_address))
+        seats.enter_context(runtime.seats.at_address(ctx.address, runtime.settings))
         if ctx.viewer.user_id is not None:
-            seats.enter_context(runtime.seats.take(f"user:{ctx.viewer.user_id}", runtime.settings.sockets_per_user))
+            seats.enter_context(runtime.seats.of_user(ctx.viewer.user_id, runtime.settings))
         yield
 
 
@@ -92,28 +94,36 @@ class Stream:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _tell(self) -> None:
-        async with aclosing(self._answers()) as answers:
-            async for answer in answers:
-                await self._write(self._frame(answer))
-
-    async def _answers(self) -> AsyncGenerator[Answer, None]:
         engine, variables, name = self._runtime.engine, self._asked.variables, self._asked.operation_name
         text = self._runtime.persisted.text_of(self._asked)
         self._state["operation"] = engine.documents.get(text).label(name)
         kind = engine.kind_of(text, name)
         if kind is not OperationType.SUBSCRIPTION:
             self._is_writing = kind is OperationType.MUTATION
-            yield await engine.run(text, self._ctx, variables=variables, operation_name=name, reads_only=self._reads_only)
+            answer = await engine.run(text, self._ctx, variables=variables, operation_name=name, reads_only=self._reads_only)
+            await self._write(self._frame(answer))
             return
         begun = await engine.subscribe(text, self._watcher, variables=variables, operation_name=name)
         if isinstance(begun, Answer):
-            yield begun
+            await self._write(self._frame(begun))
             return
         # An event without data says where the stream begins, so that a client that loses it before the first event misses nothing.
         await self._write(f"id: {self._watcher.begins}\n\n".encode())
-        async with aclosing(begun):
-            async for each in begun:
-                yield each
+        await self._follow(begun)
+
+    async def _follow(self, subscription: Subscription) -> None:
+        """Write what the subscription tells, until it ends with an error."""
+        box = Mailbox()
+        following = asyncio.create_task(box.fill(subscription))
+        try:
+            while not isinstance(told := await box.waiting.get(), Exception):
+                if told.codes:
+                    self._state["codes"] = told.codes
+                await self._write(_event(told.body, told.cursor))
+            raise told
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     def _ends(self) -> Iterator[Coroutine[Any, Any, None]]:
         viewer = self._ctx.viewer
@@ -140,12 +150,41 @@ class Stream:
         body = answer.body(self._ctx)
         if answer.errors:
             self._state["codes"] = [each["extensions"]["code"] for each in body["errors"]]
-        id = f"id: {answer.cursor}\n" if answer.cursor else ""
-        return f"event: next\n{id}data: ".encode() + written(body) + b"\n\n"
+        return _event(written(body))
+
+
+class Mailbox:
+    """What waits for one stream."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[Told | Exception] = asyncio.Queue(WAITING_EVENTS)
+
+    async def fill(self, subscription: Subscription) -> None:
+        """Take what a subscription tells, and in the end why it ended."""
+        try:
+            await subscription.run(self)
+        except Exception as error:  # told to the client, after what waits
+            await self.waiting.put(error)
+
+    def tell(self, told: Told) -> bool:
+        """Take an event without waiting; false when too much waits already."""
+        if self.waiting.full():
+            return False
+        self.waiting.put_nowait(told)
+        return True
+
+    async def wait_and_tell(self, told: Told) -> None:
+        """Take an event once there is room for it."""
+        await self.waiting.put(told)
 
 
 class ServerEnds(Exception):
     """The server is stopping."""
+
+
+def _event(body: bytes, cursor: str | None = None) -> bytes:
+    id = f"id: {cursor}\n".encode() if cursor else b""
+    return b"event: next\n" + id + b"data: " + body + b"\n\n"
 
 
 async def _server_ends(line: Line) -> None:

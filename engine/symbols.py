@@ -160,6 +160,21 @@ def symbolic_context(ctx: Context) -> Context:
     return SymbolicContext(**{**given, "viewer": viewer})
 
 
+class Given(dict[str, Any]):
+    """Values for statements; who asks, and when, is looked up only where a statement wants to know it."""
+
+    def __init__(self, ctx: Context, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__(more or {})
+        self._ctx = ctx
+
+    def __missing__(self, slot: str) -> Any:
+        if slot == VIEWER:
+            return self._ctx.viewer.user_id
+        if slot == NOW:
+            return self._ctx.now()
+        raise KeyError(slot)
+
+
 @dataclasses.dataclass(frozen=True)
 class Statement:
     """The text of a statement, and where each of its arguments comes from."""

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 class BookingKind(StrEnum):
-    """Which line of business a booking belongs to."""
+    """Which line of business a booking belongs to.
+
+    APPOINTMENT: A spa service in a room.
+    PROVIDER: A service of a provider of the marketplace.
+    EVENT: A place at an event.
+    HOME_VISIT: A service at the customer's home.
+    """
 
     APPOINTMENT = "appointment"
     PROVIDER = "provider"
@@ -27,7 +33,14 @@ class BookingKind(StrEnum):
 
 
 class BookingStatus(StrEnum):
-    """Where a booking stands."""
+    """Where a booking stands.
+
+    PENDING: Made, and not confirmed yet.
+    CONFIRMED: It holds.
+    IN_PROGRESS: The service has begun.
+    COMPLETED: The service was given.
+    CANCELLED: It does not hold any more.
+    """
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -44,7 +57,13 @@ BOOKING_MOVES = {
 
 
 class PaymentStatus(StrEnum):
-    """Whether money has come in."""
+    """Whether money has come in.
+
+    PENDING: Not paid yet.
+    CHARGED: Paid.
+    REFUNDED: Paid, and given back.
+    FAILED: The payment did not succeed.
+    """
 
     PENDING = "pending"
     CHARGED = "charged"

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class ServiceLine(StrEnum):
-    """Which business a service belongs to."""
+    """Which business a service belongs to.
+
+    SPA: Services in the rooms of a spa.
+    MARKETPLACE: Services of providers of the marketplace.
+    HOME: Services at the customer's home.
+    """
 
     SPA = "spa"
     MARKETPLACE = "marketplace"

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """What a person may be; one person holds any number of roles."""
+    """What a person may be; one person holds any number of roles.
+
+    CUSTOMER: Books and pays; everybody has it.
+    PROVIDER: Gives services on the marketplace.
+    MANAGEMENT: Runs a business on the marketplace.
+    FACILITATOR: Holds events.
+    PARTNER: Gives services at homes.
+    SUPER_ADMIN: Works for the house and may do everything.
+    ADMIN: Works for the house and runs it.
+    SUPPORT: Works for the house and helps customers.
+    FINANCE: Works for the house and looks after money.
+    """
 
     CUSTOMER = "customer"
     PROVIDER = "provider"

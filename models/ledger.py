@@ -10,7 +10,17 @@ from models.base import Model, Money, Visible
 
 
 class AccountKind(StrEnum):
-    """What an account's balance means; owners have one of a kind per currency."""
+    """What an account's balance means; owners have one of a kind per currency.
+
+    PROVIDER_CLEARING: What a payment provider holds for us.
+    REVENUE: What was earned by sales.
+    REFUNDS: What was given back.
+    FEES: What payment providers keep for themselves.
+    TAX: Tax that is owed.
+    EARNINGS: What is owed to those who gave a service.
+    WALLET: What a person has in credit here.
+    CASH: Notes and coins in somebody's hands.
+    """
 
     PROVIDER_CLEARING = "provider_clearing"  # money that a payment provider holds for us
     REVENUE = "revenue"

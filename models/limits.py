@@ -15,4 +15,5 @@ class LimitCounter(Model):
 
     key: Mapped[str] = mapped_column(unique=True, doc="The limit, and a keyed hash of whom it counts.")
     hits: Mapped[int]
+    holders: Mapped[int] = mapped_column(server_default="1", doc="Processes that have asked in this window.")
     expires_at: Mapped[datetime] = mapped_column(index=True, doc="When the window ends.")

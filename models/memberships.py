@@ -42,7 +42,12 @@ class Plan(Visible):
 
 
 class MembershipStatus(StrEnum):
-    """Whether a membership counts."""
+    """Whether a membership counts.
+
+    ACTIVE: It counts.
+    CANCELLED: It was ended by the member or the house.
+    EXPIRED: Its time is over.
+    """
 
     ACTIVE = "active"
     CANCELLED = "cancelled"

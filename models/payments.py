@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class Provider(StrEnum):
-    """Through whom money comes."""
+    """Through whom money comes.
+
+    STRIPE: Stripe: cards.
+    RAZORPAY: Razorpay: cards, UPI and banks in India.
+    CASH: In cash, on the spot.
+    """
 
     STRIPE = "stripe"
     RAZORPAY = "razorpay"
@@ -24,7 +29,12 @@ class Provider(StrEnum):
 
 
 class PaymentPurpose(StrEnum):
-    """What a payment is for."""
+    """What a payment is for.
+
+    SERVICE: A booked service.
+    MEMBERSHIP: A membership.
+    PRODUCT: Goods.
+    """
 
     SERVICE = "service"
     MEMBERSHIP = "membership"
@@ -40,7 +50,12 @@ PAYMENT_MOVES = {
 
 
 class RefundStatus(StrEnum):
-    """Whether money has gone back."""
+    """Whether money has gone back.
+
+    PENDING: On its way.
+    SUCCEEDED: The money is back.
+    FAILED: The provider could not give it back.
+    """
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"

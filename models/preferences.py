@@ -42,7 +42,12 @@ class Preferences(Model):
 
 
 class SyncStatus(StrEnum):
-    """How far a room has been set for its guest."""
+    """How far a room has been set for its guest.
+
+    WAITING: Nobody has set it yet.
+    DONE: Every device has followed.
+    PARTLY: Some devices have not followed; they are asked again.
+    """
 
     WAITING = "waiting"
     DONE = "done"

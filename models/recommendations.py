@@ -14,14 +14,23 @@ if TYPE_CHECKING:
 
 
 class RecommendationKind(StrEnum):
-    """What is advised: a service, or to come back at all."""
+    """What is advised: a service, or to come back at all.
+
+    SERVICE: A service to book.
+    REMINDER: To come back for what was had before.
+    """
 
     SERVICE = "service"
     REMINDER = "reminder"
 
 
 class RecommendationPriority(StrEnum):
-    """How much a recommendation matters now."""
+    """How much a recommendation matters now.
+
+    HIGH: The usual time between two visits is long over.
+    MEDIUM: Now is a good time.
+    LOW: Whenever it suits.
+    """
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -29,7 +38,11 @@ class RecommendationPriority(StrEnum):
 
 
 class RecommendationAnswer(StrEnum):
-    """What a person says to a recommendation."""
+    """What a person says to a recommendation.
+
+    ACCEPTED: They want it; more of its kind will follow.
+    DECLINED: They do not; it will not come back for a while.
+    """
 
     ACCEPTED = "accepted"
     DECLINED = "declined"

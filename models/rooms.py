@@ -33,7 +33,14 @@ class Room(Visible):
 
 
 class DeviceType(StrEnum):
-    """What a device does."""
+    """What a device does.
+
+    LIGHTING: Lights.
+    SCENT: A diffuser of scents.
+    TEMPERATURE: A heating or an air conditioner.
+    MUSIC: Loudspeakers.
+    SCREEN: A screen.
+    """
 
     LIGHTING = "lighting"
     SCENT = "scent"
@@ -76,7 +83,20 @@ class Heartbeat(Model):
 
 
 class DeviceAction(StrEnum):
-    """What can be asked of a device."""
+    """What can be asked of a device.
+
+    SET_BRIGHTNESS: How bright the light is.
+    SET_COLOR: The colour of the light.
+    SET_MODE: One of the device's own programmes.
+    SET_TEMPERATURE: How warm the room is to be.
+    SET_INTENSITY: How strong the scent is.
+    SET_VOLUME: How loud the music is.
+    SET_PLAYLIST: What music is played.
+    TURN_ON: Switch it on.
+    TURN_OFF: Switch it off.
+    SET_SCENE: What belongs to a scene.
+    REVERT: Back to what was set before a command with a duration.
+    """
 
     SET_BRIGHTNESS = "set_brightness"
     SET_COLOR = "set_color"
@@ -92,7 +112,13 @@ class DeviceAction(StrEnum):
 
 
 class CommandStatus(StrEnum):
-    """How far a command to a device has come."""
+    """How far a command to a device has come.
+
+    SENT: On its way; the device has not answered.
+    DONE: The device has followed it.
+    REFUSED: The device said no.
+    TIMED_OUT: The device did not answer in time.
+    """
 
     SENT = "sent"
     DONE = "done"
@@ -121,7 +147,11 @@ class DeviceCommand(Visible):
 
 
 class SceneType(StrEnum):
-    """Who made a scene."""
+    """Who made a scene.
+
+    PRESET: Made by the house, for everybody.
+    CUSTOM: Made by a person.
+    """
 
     PRESET = "preset"
     CUSTOM = "custom"

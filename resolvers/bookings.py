@@ -56,7 +56,18 @@ ORDERS = {BookingOrder.NEWEST: (Booking.starts_at.desc(), Booking.id.desc()), Bo
 
 
 class BookingEventKind(StrEnum):
-    """What happened to a booking."""
+    """What happened to a booking.
+
+    REQUESTED: It was made.
+    CONFIRMED: It holds.
+    RESCHEDULED: It was moved to another time, and perhaps another room.
+    GUEST_ARRIVED: The customer has come and checked in.
+    STARTED: The customer is there, and the service has begun.
+    COMPLETED: The service was given.
+    CANCELLED: It does not hold any more.
+    PAID: The money for it has come in.
+    REFUNDED: Money for it went back.
+    """
 
     REQUESTED = "booking.requested"
     CONFIRMED = "booking.confirmed"

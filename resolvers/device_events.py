@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 class DeviceEventKind(StrEnum):
-    """What happened to a device."""
+    """What happened to a device.
+
+    CHANGED: It is set otherwise than before.
+    ONLINE: It can be reached again.
+    OFFLINE: It has not been heard of for a while.
+    COMMAND_ANSWERED: It has answered a command, or let the time for it pass.
+    """
 
     CHANGED = "device.changed"
     ONLINE = "device.online"

@@ -2,34 +2,49 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from models.database import Database
 
-SHARE = 20
-"""A process never holds more than this part of what is left: the 5 % by which processes may be wrong together."""
+MISSED = 20
+"""All processes together hold at most this part of a limit unspent: the 5 % by which it may be missed."""
 MOST_LEASES = 20_000
 
 # Autocommitted, so that a call counts although its transaction fails. A window begins with its first call.
 TAKE = """
-INSERT INTO limit_counters AS counter (key, hits, expires_at)
-VALUES ($1, $3, clock_timestamp() + $2 * interval '1 second')
+INSERT INTO limit_counters AS counter (key, hits, holders, expires_at)
+VALUES ($1, $3, 1, clock_timestamp() + $2 * interval '1 second')
 ON CONFLICT (key) DO UPDATE SET
   hits = CASE WHEN counter.expires_at <= clock_timestamp() THEN 0 ELSE least(counter.hits, 1000000000) END + excluded.hits,
+  holders = CASE WHEN counter.expires_at <= clock_timestamp() THEN 1
+    ELSE counter.holders + (counter.expires_at IS DISTINCT FROM $4)::int END,
   expires_at = CASE WHEN counter.expires_at <= clock_timestamp() THEN excluded.expires_at ELSE counter.expires_at END
-RETURNING hits, extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds
+RETURNING hits, holders, expires_at, extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds
 """
+GIVE_BACK = "UPDATE limit_counters SET hits = hits - $2 WHERE key = $1 AND expires_at = $3"
 
 
 @dataclass(slots=True)
 class Lease:
     """What this process may still spend of one window."""
 
+    window: datetime | None = None
+    """When it ends by the database's clock, which is its name too."""
+    place: int = 0
+    """The how many-th process it was to ask in this window."""
     left: int = 0
     ends: float = 0.0
     step: int = 1
     unclaimed: int = 0
     """What nobody had taken yet when the database was last asked."""
+    is_growing: bool = False
+    """Whether somebody is taking more than a call needs just now; one at a time, or together they would hold too much."""
+
+    def share(self, limit: int) -> int:
+        """How much may be held: halves, sixths, twelfths … of what may be missed, which add up to one however many processes there are."""
+        return limit // MISSED // (self.place * (self.place + 1)) if self.place else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +79,39 @@ class Leases:
         lease = self._held.get(key)
         if lease is None or lease.ends <= time.monotonic():
             lease = self._remember(key)
-        wanted = max(points - lease.left, min(lease.step, lease.unclaimed // SHARE))
-        async with self._database.reading() as connection:
-            row = await connection.fetchrow(TAKE, stored, window, wanted)
-        taken = int(row["hits"])
-        if taken == wanted:  # this call has begun a window
-            lease.left = 0
-        lease.left += max(0, min(wanted, limit - (taken - wanted)))
-        lease.unclaimed = max(0, limit - taken)
+        held, lease.left = lease.left, 0  # nobody else may count on it while the database is asked
+        needed, before = points - held, lease.window
+        wanted = max(needed, 0 if lease.is_growing else min(lease.step, lease.share(limit)))
+        grows = wanted > needed
+        lease.is_growing = lease.is_growing or grows
+        try:
+            async with self._database.reading() as connection:
+                row = await connection.fetchrow(TAKE, stored, window, wanted, before)
+                gained = self._gained(lease, row, limit, wanted)
+                if gained < needed and gained:  # what does not suffice for this call may suffice for another one's
+                    await connection.execute(GIVE_BACK, stored, wanted, lease.window)
+        except BaseException:
+            lease.left += held
+            raise
+        finally:
+            lease.is_growing = lease.is_growing and not grows
+        if held and lease.window != before:  # it was held in a window that has ended
+            lease.left += gained if gained >= needed else 0
+            return await self.take(key, stored, limit, window, points)
+        is_granted = gained >= needed
+        lease.left += held + gained - points if is_granted else held
+        return Standing(is_granted, lease.left + lease.unclaimed, float(row["seconds"]))
+
+    @staticmethod
+    def _gained(lease: Lease, row: Any, limit: int, wanted: int) -> int:
+        """What was there to be taken; the lease learns where the window stands."""
+        if row["expires_at"] != lease.window:
+            lease.window, lease.place = row["expires_at"], row["holders"]
+        free = max(0, limit - (row["hits"] - wanted))
+        lease.unclaimed = max(0, free - wanted)
         lease.ends = time.monotonic() + row["seconds"]
         lease.step *= 2
-        is_granted = lease.left >= points
-        if is_granted:
-            lease.left -= points
-        return Standing(is_granted, lease.left + lease.unclaimed, float(row["seconds"]))
+        return int(min(wanted, free))
 
     def _remember(self, key: str) -> Lease:
         if len(self._held) >= MOST_LEASES:

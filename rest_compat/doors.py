@@ -1,15 +1,18 @@
 """Which system a request means: by prefix, by host, by port, or at the root, where all of them stand merged."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from engine.request import begin_context
+from engine.runtime import runtime_of
+from engine.seats import TooManyConnections
 from errors import NotFound
 from rest_compat.endpoint import Endpoint
 from rest_compat.routes import AnyRoute, Parameters, Socket
@@ -110,7 +113,15 @@ class Doors:
         if found is None or not isinstance(found.route, Socket):
             await websocket.close(4404)
             return
-        await found.route.run(websocket, begin_context(websocket.scope, found.system.name), found.parameters)
+        runtime, ctx = runtime_of(websocket.scope), begin_context(websocket.scope, found.system.name)
+        with ExitStack() as seats:
+            try:
+                seats.enter_context(runtime.seats.at_address(ctx.address, runtime.settings))
+            except TooManyConnections as refusal:
+                body = {"error": {"code": refusal.code, "message": refusal.message, "request_id": ctx.request_id}}
+                await websocket.send_denial_response(JSONResponse(body, refusal.status))
+                return
+            await found.route.run(websocket, ctx, found.parameters)
 
     def _text(self, request: Request, path: str) -> Response | None:
         """The text of the operation that replaces an endpoint."""

@@ -10,6 +10,7 @@ import orjson
 from starlette.websockets import WebSocket
 
 from engine.runtime import runtime_of
+from engine.seats import TooManyConnections
 from errors import ApiError, Unauthenticated
 from resolvers.authentication import authenticate, authenticate_again
 from resolvers.context import Context
@@ -18,8 +19,6 @@ from subscriptions.log import Record
 
 log = logging.getLogger("atrium.rest")
 UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
-SEND_SECONDS = 10.0
-"""A reader that takes nothing for so long is let go."""
 
 Said = Callable[[Record], dict[str, Any] | None]
 """What an event is for this client; none when it is not for them."""
@@ -42,6 +41,15 @@ async def entered(websocket: WebSocket, ctx: Context) -> Context | None:
 
 async def follow(websocket: WebSocket, ctx: Context, topics: Sequence[str], said: Said, may: May) -> None:
     """Tell the client what happens, until it leaves, its token ends, or it may not know any more."""
+    runtime = runtime_of(websocket.scope)
+    try:
+        with runtime.seats.of_user(ctx.viewer.id, runtime.settings):
+            await _follow(websocket, ctx, topics, said, may)
+    except TooManyConnections as refusal:
+        await websocket.close(TRY_AGAIN, refusal.message)
+
+
+async def _follow(websocket: WebSocket, ctx: Context, topics: Sequence[str], said: Said, may: May) -> None:
     ends = ctx.viewer.token_ends_at
     left = (ends - moment()).total_seconds() if ends else None
     telling = asyncio.create_task(_tell(websocket, ctx, topics, said, may))
@@ -59,7 +67,8 @@ async def follow(websocket: WebSocket, ctx: Context, topics: Sequence[str], said
 
 
 async def _tell(websocket: WebSocket, ctx: Context, topics: Sequence[str], said: Said, may: May) -> None:
-    async with aclosing(runtime_of(websocket.scope).stream.follow(topics)) as records:
+    runtime = runtime_of(websocket.scope)
+    async with aclosing(runtime.stream.follow(topics)) as records:
         async for record in records:
             message = said(record)
             if message is None:
@@ -68,7 +77,7 @@ async def _tell(websocket: WebSocket, ctx: Context, topics: Sequence[str], said:
             ctx = ctx.with_viewer(await authenticate_again(ctx.database, ctx.viewer))
             if not await may(ctx):
                 raise Unauthenticated
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(runtime.settings.socket_send_timeout):
                 await websocket.send_text(orjson.dumps(message).decode())
 
 

@@ -8,6 +8,7 @@ from schema.admin import AdminQueries
 from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
+from schema.enums import describe
 from schema.faces import FaceMutations, FaceQueries
 from schema.fields import OperationField
 from schema.history import HistoryQueries
@@ -82,13 +83,14 @@ def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
         each.takes_key = True
     for each in _operations(Subscription):
         each.takes_cursor = True
-    return strawberry.Schema(
+    schema = strawberry.Schema(
         query=Query,
         mutation=mutation,
         subscription=Subscription,
         types=[SpaService, MarketplaceService, HomeService, Appointment, ServiceRecommendation, Reminder],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, enable_experimental_incremental_execution=True),
     )
+    return describe(schema)
 
 
 def _operations(root: type) -> list[OperationField]:

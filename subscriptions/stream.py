@@ -10,7 +10,7 @@ import structlog
 from errors import ApiError, Resync, Unavailable
 from models.database import Database
 from subscriptions.bus import LOST, Bus
-from subscriptions.log import Cursor, Record, begin_epoch, horizon, measure_lag, read
+from subscriptions.log import Cursor, Page, Record, begin_epoch, horizon, measure_lag, read
 
 log = structlog.get_logger(__name__)
 
@@ -89,11 +89,19 @@ class EventStream:
         """Events of these topics after a cursor, or from now on: first those of the log, then live, without gap or repetition."""
         return self._follow(frozenset(topics), after or self.cursor)
 
+    async def check(self, after: Cursor) -> None:
+        """Refuse a cursor that is too old, or of another log, before anything is waited for."""
+        await read(self._database, after, limit=0)
+
+    async def page(self, topics: Iterable[str], after: Cursor) -> Page:
+        """The next events of these topics after a cursor, as far as this process has read the log."""
+        return await read(self._database, after, through=self.cursor, topics=sorted(topics), limit=QUEUE)
+
     async def _follow(self, topics: frozenset[str], after: Cursor) -> AsyncGenerator[Record, None]:
-        await read(self._database, after, limit=0)  # refuses a cursor that is too old before anything is waited for
+        await self.check(after)
         while True:
             while after < self.cursor:
-                page = await read(self._database, after, through=self.cursor, topics=sorted(topics), limit=QUEUE)
+                page = await self.page(topics, after)
                 for record in page.records:
                     yield record
                 after = page.through

@@ -20,6 +20,8 @@ from models.database import Database
 from postgres import EmbeddedPostgres
 from settings import Settings
 
+pytest_plugins = ["tests.payers", "tests.followers"]
+
 EMPTY_WHAT_WAS_USED = """
 DO $$ DECLARE used record; BEGIN
   -- a replica fires no trigger, so neither foreign keys nor the append-only tables object; DELETE is much faster here than TRUNCATE
@@ -159,14 +161,21 @@ async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-@pytest.fixture
-async def server(app: Starlette, settings: Settings) -> AsyncIterator[str]:
-    """The address, such as http://127.0.0.1:40123, of a real server in this process, of the same app as `client`."""
+@asynccontextmanager
+async def serving(app: Starlette, settings: Settings, port: int = 0) -> AsyncIterator[str]:
+    """The address, such as http://127.0.0.1:40123, of a real server of an app that is open."""
     started = asyncio.Event()
     running = Server(app, settings, started.set)
-    with bind("127.0.0.1", 0, "PORT") as listener:
-        serving = asyncio.create_task(running.serve(sockets=[listener]))
+    with bind("127.0.0.1", port, "PORT") as listener:
+        task = asyncio.create_task(running.serve(sockets=[listener]))
         await asyncio.wait_for(started.wait(), 5)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         running.should_exit = True
-        await serving
+        await task
+
+
+@pytest.fixture
+async def server(app: Starlette, settings: Settings) -> AsyncIterator[str]:
+    """The address of a real server in this process, of the same app as `client`."""
+    async with serving(app, settings) as address:
+        yield address

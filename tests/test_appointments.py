@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,17 +26,6 @@ from resolvers.refunds import finish_refund
 from settings import Settings
 from tests.paying import begin, confirm
 from tests.worlds import Spa, make_member, make_person, make_spa, soon
-
-
-@pytest.fixture
-async def world(database: Database, settings: Settings) -> AsyncIterator[Context]:
-    async with open_gateways(settings, database) as gateways:
-        yield Context(settings, database, gateways)
-
-
-@pytest.fixture
-async def spa(database: Database) -> Spa:
-    return await make_spa(database)
 
 
 def by(ctx: Context, person: User, *roles: Role) -> Context:

@@ -13,6 +13,7 @@ import resolvers
 from migrations import ROOT
 from models.base import Model
 from resolvers.operations import Operation
+from schema.enums import meaning
 from schema.fields import OperationField
 from schema.root import Mutation, OlderMutation, Query, Subscription, build_schema
 from tests.test_layers import imported
@@ -85,7 +86,15 @@ def test_everything_in_the_schema_is_described(*, for_older_systems: bool) -> No
                 missing += [f"{name}.{field_name}({each})" for each, about in getattr(field, "args", {}).items() if not about.description]
         if isinstance(found, GraphQLEnumType):
             assert found.values
+            missing += [f"{name}.{each}" for each, value in found.values.items() if not value.description]
     assert missing == []
+
+
+def test_no_enum_describes_a_value_that_it_does_not_have() -> None:
+    for found in build_schema(for_older_systems=True)._schema.type_map.values():
+        if isinstance(found, GraphQLEnumType) and not found.name.startswith("__"):
+            _, values = meaning(found.extensions["strawberry-definition"].wrapped_cls)
+            assert set(values) == set(found.values), found.name
 
 
 def test_every_table_and_every_module_says_what_it_is() -> None:

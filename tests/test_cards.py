@@ -1,13 +1,11 @@
 """Saved cards: kept on wish, one default, forgotten everywhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import select
 
 from errors import BadUserInput, NotFound
-from gateways.all import open_gateways
 from models.database import Database
 from models.identity import User
 from models.keys import Key
@@ -15,20 +13,8 @@ from models.payments import SavedCard
 from resolvers.cards import remove_card, set_default_card
 from resolvers.context import Context
 from resolvers.operations import perform
-from settings import Settings
 from tests.paying import begin, by, confirm, make_booking
 from tests.worlds import make_person
-
-
-@pytest.fixture
-async def world(database: Database, settings: Settings) -> AsyncIterator[Context]:
-    async with open_gateways(settings, database) as gateways:
-        yield Context(settings, database, gateways)
-
-
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await make_person(database)
 
 
 async def save(world: Context, database: Database, person: User, method: str) -> None:

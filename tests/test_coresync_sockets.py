@@ -11,8 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import delete, select
+from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from models.database import Database
 from models.identity import Role, User, UserRole
@@ -21,6 +22,7 @@ from models.rooms import Device, DeviceType
 from subscriptions.facts import announce
 from subscriptions.rooms import DeviceChanged
 from tests.documented import Contract, differences
+from tests.sockets import talking, until
 from tests.worlds import Spa, make_member, make_spa
 
 CONTRACT = Contract("coresync")
@@ -175,3 +177,27 @@ async def test_what_a_client_says_changes_nothing(world: World) -> None:
             await socket.send(said)
         own = await world.book("ann", "15:00")
         assert (await heard(socket))["booking_id"] == own
+
+
+async def test_sockets_take_seats_as_those_of_graphql_do(app: Starlette, world: World) -> None:
+    runtime = app.state.runtime
+    runtime.settings = runtime.settings.model_copy(update={"sockets_per_user": 1, "sockets_per_address": 3})
+    ann, clerk = world.tokens["ann"], world.tokens["clerk"]
+    async with world.listening("/ws/bookings/", ann) as first:
+        await until(lambda: runtime.seats.count == 2)  # one of the address, one of the person
+        async with world.listening("/ws/bookings/", ann) as second:
+            assert await code(second) == 1013
+        async with talking(world.url, ann, begun=False) as other:
+            await other.say({"type": "connection_init", "payload": {"token": ann}})
+            assert await other.end() == 1013
+        await until(lambda: runtime.seats.count == 2)
+        async with world.listening("/ws/bookings/", clerk), world.listening("/ws/bookings/", world.tokens["member"]):
+            await until(lambda: runtime.seats.count == 6)
+            with pytest.raises(InvalidStatus) as refused:
+                async with world.listening("/ws/bookings/", clerk):
+                    pass
+            assert refused.value.response.status_code == 429
+            assert json.loads(refused.value.response.body)["error"]["code"] == "TOO_MANY_CONNECTIONS"
+        number = await world.book("ann", "10:00")
+        assert (await heard(first))["booking_id"] == number
+    await until(lambda: not runtime.seats.count)

@@ -13,8 +13,8 @@ from engine.persisted import Persisted
 from migrations import ROOT
 from models.database import Database
 from settings import Settings
+from tests.following import book
 from tests.people import join, nobody
-from tests.test_subscriptions import book
 from tests.worlds import make_spa
 
 

@@ -1,7 +1,6 @@
 """The books: the database itself keeps them balanced, complete and unchanged."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.execute import Engine
 from errors import Forbidden, Unauthenticated
-from gateways.all import open_gateways
 from models.database import Database
 from models.identity import Role
 from models.ledger import Account, Entry, LedgerTransaction
@@ -20,17 +18,10 @@ from models.refusals import sqlstate
 from resolvers import ledger
 from resolvers.context import Context, Viewer
 from resolvers.ledger import Pot, balance, clearing, post, revenue
-from settings import Settings
 from tests.paying import by, count
 from tests.worlds import make_person
 
 STRIPE, SERVICES = clearing(Provider.STRIPE), revenue(PaymentPurpose.SERVICE)
-
-
-@pytest.fixture
-async def world(database: Database, settings: Settings) -> AsyncIterator[Context]:
-    async with open_gateways(settings, database) as gateways:
-        yield Context(settings, database, gateways)
 
 
 async def sale(database: Database, cause: str = "sale:1", amount: str = "200.00", currency: str = "USD") -> bool:

@@ -2,16 +2,20 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 
 import httpx2
 import pytest
 from graphql import parse, validate
 from starlette.applications import Starlette
 
+from engine.runtime import Runtime
 from migrations import ROOT
+from models.identity import Role
 from schema.root import build_schema
-from settings import Mode, Settings
+from settings import Introspection, Mode, Settings
 from tests.browser import open_page
+from tests.people import join
 from web.doors import ACCOUNTS, DEMO_TOOLS, SYSTEMS, TOOLS
 from web.pages import example_operations
 
@@ -109,3 +113,47 @@ async def test_the_landing_page_works_in_a_browser(server: str) -> None:
         assert await page.value("document.querySelector('h1').textContent") == "Atrium"
         assert await page.value("getComputedStyle(document.querySelector('.button')).borderRadius") == "8px"
         assert page.complaints == []
+
+
+@pytest.fixture
+def shown_to(app: Starlette) -> Callable[[Introspection], None]:
+    """Sets to whom the schema is shown."""
+    runtime: Runtime = app.state.runtime
+
+    def show(who: Introspection) -> None:
+        runtime.settings = runtime.engine.settings = runtime.settings.model_copy(update={"introspection": who})
+
+    return show
+
+
+async def test_graphiql_is_shown_to_those_who_may_look_at_the_schema(
+    app: Starlette, client: httpx2.AsyncClient, shown_to: Callable[[Introspection], None]
+) -> None:
+    ctx = app.state.runtime.context(request_id="r", address="a")
+    staff, other = (await join(ctx, Role.SUPPORT)).access_token, (await join(ctx)).access_token
+
+    async def ask(token: str | None) -> list[int]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answers = [await client.get(path, headers=headers) for path in ("/graphiql", "/graphiql/examples.json")]
+        assert ("graphiql-4" in answers[0].text) is (answers[0].status_code == 200)
+        return [each.status_code for each in answers]
+
+    for who, expected in (
+        (Introspection.EVERYBODY, {None: 200, "nonsense": 401, other: 200, staff: 200}),
+        (Introspection.STAFF, {None: 401, "nonsense": 401, other: 403, staff: 200}),
+        (Introspection.NOBODY, {None: 404, "nonsense": 401, other: 404, staff: 404}),
+    ):
+        shown_to(who)
+        assert {token: await ask(token) for token in expected} == {token: [status] * 2 for token, status in expected.items()}
+
+
+async def test_staff_signs_in_to_graphiql_in_the_browser(app: Starlette, server: str, shown_to: Callable[[Introspection], None]) -> None:
+    await join(app.state.runtime.context(request_id="r", address="a"), Role.SUPPORT, email="staff@example.com", password="password123")
+    shown_to(Introspection.STAFF)
+    async with open_page(f"{server}/graphiql") as page:
+        await page.until("document.querySelector('#sign-in') !== null")
+        for name, value in (("email", "staff@example.com"), ("password", "password123")):
+            await page.value(f"document.querySelector('#sign-in [name={name}]').value = '{value}'")
+        await page.value("document.querySelector('#sign-in button').click()")
+        await page.until("document.querySelectorAll('.graphiql-tab').length > 1")
+        await page.until("document.querySelector('.graphiql-query-editor').textContent.includes('signIn')")

@@ -1,7 +1,6 @@
 """Paying for a booking: the price is ours, a card is charged once, and everything follows once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,6 @@ from sqlalchemy import select
 
 from engine.execute import Engine
 from errors import BadUserInput, Conflict, IdempotencyKeyReused, NotFound, PaymentFailed, Unavailable
-from gateways.all import open_gateways
 from gateways.stripe import Wire, lost
 from models.bookings import Booking, BookingStatus, PaymentStatus
 from models.database import Database
@@ -21,25 +19,8 @@ from models.payments import Payment, PaymentPurpose, Provider, SavedCard
 from models.simulations import SimulatedObject
 from resolvers.context import Context
 from resolvers.refunds import finish_refund
-from settings import Settings
 from tests.paying import announced, begin, booking_now, by, confirm, count, events, hook, make_booking, posted, queued, simulator, stored
 from tests.worlds import make_person
-
-
-@pytest.fixture
-async def world(database: Database, settings: Settings) -> AsyncIterator[Context]:
-    async with open_gateways(settings, database) as gateways:
-        yield Context(settings, database, gateways)
-
-
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await make_person(database)
-
-
-@pytest.fixture
-async def booking(database: Database, ann: User) -> Booking:
-    return await make_booking(database, ann)
 
 
 async def test_an_intent_has_the_price_of_the_booking(world: Context, database: Database, ann: User, booking: Booking) -> None:

@@ -112,7 +112,7 @@ def test_nothing_that_opens_something_is_exported() -> None:
     shown = {
         f"{each.name}.{column.name}" for each in HOLDINGS for column in each.table.__table__.columns if column.name in SECRETS - each.secret
     }
-    assert shown == {"passkeys.public_key"}  # which is public
+    assert shown == {"passkeys.public_key", "recommendations.answer"}  # which is public, and a yes or no
 
 
 async def test_an_export_holds_everything_and_no_secret(office: Office) -> None:

@@ -1,7 +1,6 @@
 """Giving money back: never more than came in, counted once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy import select
 
 from errors import BadUserInput, Conflict, Forbidden, IdempotencyKeyReused, NotFound, Unavailable
-from gateways.all import open_gateways
 from gateways.stripe import Wire, lost
 from models.bookings import Booking, PaymentStatus
 from models.database import Database
@@ -21,7 +19,6 @@ from resolvers.context import Context, Viewer
 from resolvers.ledger import balance, clearing
 from resolvers.operations import perform
 from resolvers.refunds import finish_refund, refund_payment
-from settings import Settings
 from tests.paying import (
     announced,
     begin,
@@ -31,7 +28,6 @@ from tests.paying import (
     count,
     events,
     hook,
-    make_booking,
     posted,
     queued,
     signed,
@@ -39,22 +35,6 @@ from tests.paying import (
     stored,
 )
 from tests.worlds import make_person
-
-
-@pytest.fixture
-async def world(database: Database, settings: Settings) -> AsyncIterator[Context]:
-    async with open_gateways(settings, database) as gateways:
-        yield Context(settings, database, gateways)
-
-
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await make_person(database)
-
-
-@pytest.fixture
-async def booking(database: Database, ann: User) -> Booking:
-    return await make_booking(database, ann)
 
 
 @pytest.fixture

@@ -18,19 +18,14 @@ from resolvers import sessions, tokens
 from resolvers.sessions import SignedIn
 from resolvers.tokens import Use
 from settings import Settings
+from tests.following import another_process, book
 from tests.people import as_viewer, call, join, nobody
 from tests.sockets import followed, until
 from tests.streams import listening_to
-from tests.test_subscriptions import book, serving
-from tests.worlds import Spa, make_spa
+from tests.worlds import Spa
 
 FOLLOW = "subscription($after: String) { bookingEvents(after: $after) { cursor kind booking { number } } }"
 ROOMS = "{ rooms { totalCount } }"
-
-
-@pytest.fixture
-async def spa(database: Database) -> Spa:
-    return await make_spa(database)
 
 
 @pytest.fixture
@@ -48,7 +43,7 @@ def quick(app: Starlette) -> Settings:
 
 def nobody_listens(app: Starlette) -> bool:
     runtime = app.state.runtime
-    return not runtime.seats._taken and not followed(runtime.stream)
+    return not runtime.seats.count and not followed(runtime.stream)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -127,7 +122,10 @@ async def test_another_process_goes_on_where_one_stopped(
         beginning = await stream.next()
         assert beginning is not None
     made = await book(client, ann, spa)
-    async with serving(database_url, settings) as other, listening_to(other, FOLLOW, ann.access_token, resume=beginning.id) as stream:
+    async with (
+        another_process(database_url, settings) as other,
+        listening_to(other, FOLLOW, ann.access_token, resume=beginning.id) as stream,
+    ):
         assert (await stream.event())["booking"]["number"] == made["number"]
 
 
@@ -249,7 +247,7 @@ async def test_a_server_that_stops_ends_its_streams_without_a_word(database_url:
             told.append(await stream.next(20))
 
     began, clock = asyncio.Event(), asyncio.get_running_loop()
-    async with serving(database_url, settings) as server:
+    async with another_process(database_url, settings) as server:
         listener = asyncio.create_task(listen(server, began))
         await began.wait()
         stops = clock.time()

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -11,31 +10,12 @@ import pytest
 import stripe
 
 from errors import ApiError, Conflict, MalformedRequest, NotFound
-from gateways.all import open_gateways
 from models.bookings import Booking, BookingStatus, PaymentStatus
 from models.database import Database
 from models.identity import User
 from models.payments import Payment, ProviderEvent
 from resolvers.context import Context
-from settings import Settings
-from tests.paying import announced, begin, booking_now, by, confirm, count, hook, make_booking, posted, signed, simulator, stored
-from tests.worlds import make_person
-
-
-@pytest.fixture
-async def world(database: Database, settings: Settings) -> AsyncIterator[Context]:
-    async with open_gateways(settings, database) as gateways:
-        yield Context(settings, database, gateways)
-
-
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await make_person(database)
-
-
-@pytest.fixture
-async def booking(database: Database, ann: User) -> Booking:
-    return await make_booking(database, ann)
+from tests.paying import announced, begin, booking_now, by, confirm, count, hook, posted, signed, simulator, stored
 
 
 @pytest.fixture

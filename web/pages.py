@@ -10,7 +10,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from settings import Settings
+from engine.request import open_context
+from engine.runtime import runtime_of
+from errors import ApiError, Forbidden, NotFound, Unauthenticated
+from settings import Introspection, Settings
 from web.doors import ACCOUNTS, DEMO_TOOLS, TOOLS, systems_of
 
 WEB = Path(__file__).parent
@@ -45,9 +48,14 @@ async def landing(request: Request) -> Response:
     return HTMLResponse(page, headers=HEADERS)
 
 
-async def graphiql(_: Request) -> Response:
-    """The GraphQL editor."""
-    return HTMLResponse(TEMPLATES.get_template("graphiql.html").render(), headers=HEADERS)
+async def graphiql(request: Request) -> Response:
+    """The GraphQL editor, for whoever may look at the schema; a form to sign in with where that is the staff."""
+    refusal = await _refusal(request)
+    if refusal is None:
+        return HTMLResponse(TEMPLATES.get_template("graphiql.html").render(), headers=HEADERS)
+    if runtime_of(request.scope).settings.introspection_for is not Introspection.STAFF:
+        return _refused(refusal)
+    return HTMLResponse(TEMPLATES.get_template("sign_in.html").render(), refusal.status, HEADERS | {"Cache-Control": "no-store"})
 
 
 def example_operations() -> list[dict[str, str]]:
@@ -55,9 +63,28 @@ def example_operations() -> list[dict[str, str]]:
     return [{"name": path.stem, "query": path.read_text()} for path in sorted((WEB / "examples").glob("*.graphql"))]
 
 
-async def examples(_: Request) -> Response:
+async def examples(request: Request) -> Response:
     """The example operations for the editor."""
-    return JSONResponse(example_operations())
+    refusal = await _refusal(request)
+    return _refused(refusal) if refusal else JSONResponse(example_operations())
+
+
+async def _refusal(request: Request) -> ApiError | None:
+    """Why the editor is not shown to the caller."""
+    runtime = runtime_of(request.scope)
+    try:
+        ctx = await open_context(request.scope, "pages")
+    except Unauthenticated as refusal:
+        return refusal
+    if runtime.engine.may_introspect(ctx):
+        return None
+    if runtime.settings.introspection_for is Introspection.NOBODY:
+        return NotFound()
+    return Forbidden("GraphiQL is for the staff.") if ctx.viewer.user_id else Unauthenticated()
+
+
+def _refused(refusal: ApiError) -> Response:
+    return JSONResponse({"error": {"code": refusal.code, "message": refusal.message}}, refusal.status)
 
 
 def page_routes() -> list[BaseRoute]:

@@ -9,7 +9,11 @@ from models.bookings import BookingKind, BookingStatus
 
 
 class BookingOrder(StrEnum):
-    """In which order bookings come."""
+    """In which order bookings come.
+
+    NEWEST: Those made last come first.
+    SOONEST: Those that begin first come first.
+    """
 
     NEWEST = "newest"
     SOONEST = "soonest"

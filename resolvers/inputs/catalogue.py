@@ -9,7 +9,13 @@ from models.catalogue import ServiceLine
 
 
 class ServiceOrder(StrEnum):
-    """In which order services come."""
+    """In which order services come.
+
+    FEATURED: Those that the house recommends come first.
+    NAME: By their names.
+    PRICE: The cheapest come first.
+    NEWEST: Those added last come first.
+    """
 
     FEATURED = "featured"
     NAME = "name"

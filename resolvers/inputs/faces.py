@@ -4,6 +4,9 @@ from enum import StrEnum
 
 
 class BiometricType(StrEnum):
-    """What is recognised of a person."""
+    """What is recognised of a person.
+
+    FACE_RECOGNITION: By the face.
+    """
 
     FACE_RECOGNITION = "face_recognition"

@@ -6,7 +6,7 @@
 // when they connect.
 (async () => {
   const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`;
-  const remembered = { variables: {} };
+  const remembered = { token: window.atriumToken, variables: {} };
 
   const withToken = (headers) => {
     const named = Object.keys(headers || {}).some((name) => name.toLowerCase() === "authorization");
@@ -58,7 +58,7 @@
   };
 
   const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-  const examples = await (await fetch("/graphiql/examples.json")).json();
+  const examples = await (await fetch("/graphiql/examples.json", { headers: withToken({}) })).json();
   const defaultTabs = examples.map((each) => ({
     query: each.query.replaceAll("TOMORROW", inDays(1)).replaceAll("YESTERDAY", inDays(-1)),
   }));
