@@ -11,9 +11,9 @@ from typing import Any
 
 from errors import ApiError, Forbidden, Unauthenticated, Unavailable
 from models.identity import STAFF, Role
-from models.refusals import TryAgain
+from models.refusals import DoneByTwin, TryAgain
 from resolvers.context import Context, Viewer
-from resolvers.idempotency import Call, DoneByTwin, Replayed
+from resolvers.idempotency import Call, Replayed
 from resolvers.turns import turn
 
 RETRIES = 8

@@ -59,7 +59,7 @@ async def test_a_booking_under_a_key_is_told_to_come_back_while_all_connections_
     crowded = settings.model_copy(update={"database_pool": 2, "pool_timeout": 0.1})
     async with Database(database_url, crowded) as database, open_gateways(crowded, database) as gateways:
         spa, ann = await make_spa(database), await make_person(database)
-        async with database.engine.connect(), database.engine.connect():
+        async with database.reading(), database.reading():
             with pytest.raises(Unavailable):
                 await book(by(Context(crowded, database, gateways), ann), spa, key="once")
 
