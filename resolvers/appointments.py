@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Uuid, and_, bindparam, func, or_, select
+from sqlalchemy import BigInteger, Interval, Uuid, and_, bindparam, func, literal_column, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,17 +14,18 @@ from errors import BadUserInput, Forbidden, NotFound, SlotTaken
 from models.bookings import Appointment, Booking, BookingAddon, BookingKind, BookingStatus, PaymentStatus
 from models.catalogue import Addon, Category, Programme, Service, ServiceLine, SpaService
 from models.database import Fixed
+from models.identity import User
 from models.keys import Key
 from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
 from models.rooms import Room, Scene
-from models.scheduling import Hold
+from models.scheduling import Hold, Location
 from models.together import next_number, write_at_end
 from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context
 from resolvers.holds import use_hold
 from resolvers.idempotency import answers
 from resolvers.operations import SIGNED_IN, allow
-from resolvers.places import Place, When, find_place, is_taken
+from resolvers.places import IN_ROOM, Place, When, check_place, in_room, is_taken, place_columns
 from resolvers.prices import Price, price_of
 from resolvers.reserving import lock, past_expired_holds, reserve
 from resolvers.scheduling import free_slots, next_slots
@@ -35,6 +36,7 @@ from subscriptions.facts import announce
 ROOMS_TRIED, MOST_ADDONS, LONGEST_REQUEST = 5, 20, 2000
 
 
+# Everything that a booking must know before it can be written, in one statement: without a room, what concerns the room is null.
 OFFER = Fixed(
     select(
         next_number(Booking).label("booking_id"),
@@ -53,23 +55,24 @@ OFFER = Fixed(
         Plan.coresync_private_access,
         Plan.monthly_service_credits,
         Plan.priority_booking,
+        *place_columns(type_coerce(Service.duration_minutes * literal_column("interval '1 minute'"), Interval)),
     )
+    .select_from(Service)
     .join(SpaService, SpaService.service_id == Service.id)
     .join(Category, Category.id == Service.category_id)
-    .join(
-        Membership,
-        and_(Membership.user_id == bindparam("viewer", type_=BigInteger), Membership.status == MembershipStatus.ACTIVE),
-        isouter=True,
-    )
-    .join(Plan, Plan.id == Membership.plan_id, isouter=True)
+    .join(User, User.id == bindparam("viewer", type_=BigInteger))
+    .outerjoin(Membership, and_(Membership.user_id == User.id, Membership.status == MembershipStatus.ACTIVE))
+    .outerjoin(Plan, Plan.id == Membership.plan_id)
+    .outerjoin(Room, IN_ROOM)
+    .outerjoin(Location, Location.id == Room.location_id)
     .where(Service.is_active, Service.line == ServiceLine.SPA)
-    .where(or_(Service.id == bindparam("number", type_=BigInteger), Service.uuid == bindparam("uuid", type_=Uuid)))
+    .where(or_(Service.id == bindparam("service", type_=BigInteger), Service.uuid == bindparam("service_uuid", type_=Uuid)))
 )
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A service with everything that its price depends on, the viewer's membership included."""
+    """A service at a time, with everything that its price depends on, the viewer's membership included."""
 
     row: Mapping[str, Any]
 
@@ -77,6 +80,10 @@ class Offer:
     def length(self) -> timedelta:
         """How long it takes."""
         return timedelta(minutes=self.row["duration_minutes"])
+
+    def place(self, when: When, now: datetime) -> Place:
+        """The room at that time, or BadUserInput."""
+        return check_place(self.row, self.row["category_id"], when, self.length, now)
 
     def plan_on(self, day: date) -> Plan | None:
         """The viewer's plan, if their membership lasts until that day."""
@@ -135,12 +142,14 @@ async def book_appointment(
         raise BadUserInput(addon_ids=f"At most {MOST_ADDONS}.")
     if special_requests is not None and len(special_requests) > LONGEST_REQUEST:
         raise BadUserInput(special_requests=f"At most {LONGEST_REQUEST} characters.")
-    offer = await _offer(ctx, service_id)
     when = When(starts_at, date, start_time)
     when.check()
+    offer = await _offer(ctx, service_id, when, room_id)
     rooms = [room_id] if room_id else await _free_rooms(ctx, offer, when)
     for room in rooms[:ROOMS_TRIED]:
-        place = await find_place(ctx, room, offer.row["category_id"], when, offer.length, ctx.viewer.id)
+        if room is not room_id:
+            offer = await _offer(ctx, service_id, when, room)
+        place = offer.place(when, ctx.now())
         async with turn(("place", place.room_id, place.starts_at)) as has_waited:
             if has_waited and await is_taken(ctx, place, wish.hold_id):
                 continue
@@ -196,8 +205,9 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
     return booking
 
 
-async def _offer(ctx: Context, id: Key[Service]) -> Offer:
-    rows = await ctx.fetch(OFFER, viewer=ctx.viewer.id, number=id.number, uuid=id.uuid)
+async def _offer(ctx: Context, service: Key[Service], when: When, room: Key[Room] | None) -> Offer:
+    named = {"service": service.number, "service_uuid": service.uuid, **in_room(room)}
+    rows = await ctx.fetch(OFFER, viewer=ctx.viewer.id, **named, **when.parameters())
     if not rows:
         raise NotFound("There is no such service.")
     return Offer(rows[0])

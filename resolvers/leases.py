@@ -65,8 +65,7 @@ class Leases:
         if lease is None or lease.ends <= time.monotonic():
             lease = self._remember(key)
         wanted = max(points - lease.left, min(lease.step, lease.unclaimed // SHARE))
-        async with self._database.reading() as connection:
-            row = await connection.fetchrow(TAKE, stored, window, wanted)
+        [row] = await self._database.run(TAKE, [stored, window, wanted])
         taken = int(row["hits"])
         if taken == wanted:  # this call has begun a window
             lease.left = 0
