@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Interval, Uuid, and_, bindparam, func, literal_column, or_, select, type_coerce
+from sqlalchemy import BigInteger, Interval, and_, bindparam, func, literal_column, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,17 +15,17 @@ from models.bookings import Appointment, Booking, BookingAddon, BookingKind, Boo
 from models.catalogue import Addon, Category, Programme, Service, ServiceLine, SpaService
 from models.database import Fixed
 from models.identity import User
-from models.keys import Key
+from models.keys import Key, is_named, naming
 from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
 from models.rooms import Room, Scene
 from models.scheduling import Hold, Location
-from models.together import next_number, write_at_end
+from models.together import new, next_number, write_at_end
 from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context
 from resolvers.holds import use_hold
 from resolvers.idempotency import answers
 from resolvers.operations import SIGNED_IN, allow
-from resolvers.places import IN_ROOM, Place, When, check_place, in_room, is_taken, place_columns
+from resolvers.places import IN_ROOM, Place, When, check_place, is_taken, place_columns
 from resolvers.prices import Price, price_of
 from resolvers.reserving import lock, past_expired_holds, reserve
 from resolvers.scheduling import free_slots, next_slots
@@ -65,8 +65,7 @@ OFFER = Fixed(
     .outerjoin(Plan, Plan.id == Membership.plan_id)
     .outerjoin(Room, IN_ROOM)
     .outerjoin(Location, Location.id == Room.location_id)
-    .where(Service.is_active, Service.line == ServiceLine.SPA)
-    .where(or_(Service.id == bindparam("service", type_=BigInteger), Service.uuid == bindparam("service_uuid", type_=Uuid)))
+    .where(Service.is_active, Service.line == ServiceLine.SPA, is_named(Service, "service"))
 )
 
 
@@ -121,7 +120,7 @@ class Wish:
     hold_id: Key[Hold] | None
 
 
-@allow(SIGNED_IN)
+@allow(SIGNED_IN, one_transaction=True)
 async def book_appointment(
     ctx: Context,
     *,
@@ -190,11 +189,10 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
             payment_status=PaymentStatus.PENDING if price.total else PaymentStatus.CHARGED,
             confirmation_sent=place.wants_mail,
         )
-        side_row = Appointment(
-            booking_id=booking.id, room_id=place.room_id, programme_id=programme_id, scene_id=scene_id, credit_id=credit_id
-        )
-        extras = [BookingAddon(booking_id=booking.id, addon_id=each["id"], name=each["name"], price=each["price"]) for each in addons]
-        await write_at_end(db, booking, side_row, *extras)
+        chosen = {"room_id": place.room_id, "programme_id": programme_id, "scene_id": scene_id, "credit_id": credit_id}
+        await write_at_end(db, booking, new(Appointment, booking_id=booking.id, **chosen))
+        for each in addons:
+            await write_at_end(db, new(BookingAddon, booking_id=booking.id, addon_id=each["id"], name=each["name"], price=each["price"]))
         await reserve(db, place.resources, place.starts_at, place.ends_at, booking_id=booking.id)
         await announce(db, BookingRequested(booking))
         if booking.status is BookingStatus.CONFIRMED:
@@ -206,8 +204,7 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
 
 
 async def _offer(ctx: Context, service: Key[Service], when: When, room: Key[Room] | None) -> Offer:
-    named = {"service": service.number, "service_uuid": service.uuid, **in_room(room)}
-    rows = await ctx.fetch(OFFER, viewer=ctx.viewer.id, **named, **when.parameters())
+    rows = await ctx.fetch(OFFER, viewer=ctx.viewer.id, **naming("service", service), **naming("room", room), **when.parameters())
     if not rows:
         raise NotFound("There is no such service.")
     return Offer(rows[0])

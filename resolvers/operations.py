@@ -38,6 +38,7 @@ class Operation:
     function: Callable[..., Any]
     who: frozenset[Role | Everyone]
     is_sensitive: bool
+    is_one_transaction: bool = False
 
     @property
     def name(self) -> str:
@@ -78,11 +79,14 @@ class Operation:
             raise Forbidden
 
 
-def allow(*who: Role | Everyone, sensitive: bool = False) -> Callable[[Callable[..., Any]], Operation]:
-    """Make a function an operation for these roles; a sensitive one runs at most once per GraphQL document."""
+def allow(*who: Role | Everyone, sensitive: bool = False, one_transaction: bool = False) -> Callable[[Callable[..., Any]], Operation]:
+    """Make a function an operation for these roles; a sensitive one runs at most once per GraphQL document.
+
+    Of what does nothing but one transaction an idempotency key need not be looked up before: for a repeat, the key's own row ends it.
+    """
 
     def declare(function: Callable[..., Any]) -> Operation:
-        return Operation(function, frozenset(who), sensitive)
+        return Operation(function, frozenset(who), sensitive, one_transaction)
 
     return declare
 
@@ -96,7 +100,8 @@ async def perform(operation: Operation, ctx: Context, arguments: dict[str, Any],
         done = Replayed(await persistently(lambda: operation(call.enter(ctx), **arguments)), was_done=False)
     else:
         async with turn(("call", call.scope, key)):
-            done = await call.find(ctx) or await _once(operation, call, ctx, arguments)
+            found = None if operation.is_one_transaction else await call.find(ctx)
+            done = found or await _once(operation, call, ctx, arguments)
     if not done.was_done:
         call.check()
     return done.value

@@ -6,12 +6,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Date, DateTime, Interval, Time, Uuid, and_, bindparam, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Date, DateTime, Interval, Time, and_, bindparam, cast, func, select
 
 from errors import BadUserInput
 from models.database import Fixed
 from models.identity import User
-from models.keys import Key
+from models.keys import Key, is_named, naming
 from models.rooms import Room
 from models.scheduling import Hold, Location
 from resolvers.context import Context
@@ -46,7 +46,7 @@ def place_columns(length: ColumnElement[timedelta]) -> list[Any]:
     ]
 
 
-IN_ROOM = and_(Room.is_active, or_(Room.id == bindparam("room", type_=BigInteger), Room.uuid == bindparam("room_uuid", type_=Uuid)))
+IN_ROOM = and_(Room.is_active, is_named(Room, "room"))
 PLACE = Fixed(
     select(*place_columns(bindparam("length", type_=Interval)))
     .select_from(Room)
@@ -96,13 +96,8 @@ class Place:
 async def find_place(ctx: Context, room: Key[Room], category_id: int, when: When, length: timedelta, person_id: int) -> Place:
     """The room at that time, for that person; BadUserInput when it does not suit, is closed, or the time is past or too far away."""
     when.check()
-    rows = await ctx.fetch(PLACE, person=person_id, length=length, **when.parameters(), **in_room(room))
+    rows = await ctx.fetch(PLACE, person=person_id, length=length, **when.parameters(), **naming("room", room))
     return check_place(rows[0] if rows else None, category_id, when, length, ctx.now())
-
-
-def in_room(room: Key[Room] | None) -> dict[str, Any]:
-    """A room as the statements take it."""
-    return {"room": room and room.number, "room_uuid": room and room.uuid}
 
 
 def check_place(row: Mapping[str, Any] | None, category_id: int, when: When, length: timedelta, now: datetime) -> Place:
