@@ -60,25 +60,29 @@ class FailedJob:
     error: str
 
 
-def _enqueue(parameter: Parameter) -> UpdateBase:
-    """What pgqueuer's own enqueue() writes, for one job, as a part of a statement of ours."""
+def _enqueue(rows: Sequence[Parameter]) -> UpdateBase:
+    """What pgqueuer's own enqueue() writes, as a part of a statement of ours."""
     job = (
         insert(QUEUE)
-        .values(
-            entrypoint=parameter("name", Text()),
-            payload=parameter("payload", LargeBinary()),
-            execute_after=func.now() + parameter("after", Interval()),
-            dedupe_key=parameter("key", Text()),
-            priority=literal_column("0"),
-            headers=literal_column("'null'::jsonb"),
-            status=literal_column("'queued'"),
-        )
+        .values([_job(each) for each in rows])
         .on_conflict_do_nothing(index_elements=[QUEUE.c.dedupe_key], index_where=text(STILL_TO_DO))
         .returning(QUEUE.c.id, QUEUE.c.entrypoint, QUEUE.c.priority)
         .cte()
     )
     queued = select(job.c.id, literal_column("'queued'::pgqueuer_status"), job.c.entrypoint, job.c.priority)
     return insert(LOG).from_select(["job_id", "status", "entrypoint", "priority"], queued)
+
+
+def _job(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "entrypoint": parameter("name", Text()),
+        "payload": parameter("payload", LargeBinary()),
+        "execute_after": func.now() + parameter("after", Interval()),
+        "dedupe_key": parameter("key", Text()),
+        "priority": literal_column("0"),
+        "headers": literal_column("'null'::jsonb"),
+        "status": literal_column("'queued'::pgqueuer_status"),
+    }
 
 
 ENQUEUE = Form(_enqueue)

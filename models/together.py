@@ -30,12 +30,16 @@ SAYS = "set_config('atrium.actor', :actor, true), set_config('atrium.request', :
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """A statement that writes, for any values: made of a parameter for each of their names, and compiled once."""
+    """A statement that writes, for any values: made of a parameter for each of their names, and compiled once.
 
-    make: Callable[[Parameter], UpdateBase]
+    Several of one form become one with several rows, which keep their order. Nothing else has an order within one statement.
+    """
+
+    make: Callable[[Sequence[Parameter]], UpdateBase]
+    has_rows: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """A statement with its values."""
 
@@ -131,10 +135,8 @@ def _columns(table: type[Model]) -> list[tuple[str, Any, bool, bool]]:
 
 @cache
 def _insertion(table: type[Model], names: tuple[str, ...]) -> Form:
-    def make(parameter: Parameter) -> UpdateBase:
-        return insert(table).values({name: _value(parameter, name, table.__table__.columns[name].type) for name in names})
-
-    return Form(make)
+    kinds = {name: table.__table__.columns[name].type for name in names}
+    return Form(lambda rows: insert(table).values([{name: _value(each, name, kinds[name]) for name in names} for each in rows]))
 
 
 def _value(parameter: Parameter, name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
@@ -144,20 +146,29 @@ def _value(parameter: Parameter, name: str, kind: TypeEngine[Any]) -> ColumnElem
 
 def _spell(parts: Sequence[Part], says: Mapping[str, str]) -> tuple[str, list[Any]]:
     """The statement that writes all of this, and its arguments."""
-    forms = tuple([each.form for each in parts])
-    statement = COMPILED.get(forms)
+    groups: dict[Any, list[Part]] = {}
+    for each in parts:
+        groups.setdefault(each.form if each.form.has_rows else each, []).append(each)
+    shape = tuple([(each[0].form, len(each)) for each in groups.values()])
+    statement = COMPILED.get(shape)
     if statement is None:
-        statement = COMPILED[forms] = _joined(forms)
-    values = {f"{number} {name}": value for number, part in enumerate(parts) for name, value in part.values.items()}
-    found: tuple[str, list[Any]] = statement.spell({**values, **says})
+        statement = COMPILED[shape] = _joined(shape)
+    values = dict(says)
+    for number, rows in enumerate(groups.values()):
+        for row, part in enumerate(rows):
+            for name, value in part.values.items():
+                values[f"{number}.{row} {name}"] = value
+    found: tuple[str, list[Any]] = statement.spell(values)
     return found
 
 
-def _joined(forms: Sequence[Form]) -> Fixed:
-    parts = [each.make(_parameters_of(number)).cte(f"part_{number}") for number, each in enumerate(forms)]
+def _joined(shape: Sequence[tuple[Form, int]]) -> Fixed:
+    parts = [
+        form.make([_parameters_of(number, row) for row in range(count)]).cte(f"part_{number}") for number, (form, count) in enumerate(shape)
+    ]
     says = text(SAYS).bindparams(*[bindparam(name, type_=Text()) for name in ("actor", "request", "bell")])
     return Fixed(select(says).add_cte(*parts))
 
 
-def _parameters_of(number: int) -> Parameter:
-    return lambda name, kind: bindparam(f"{number} {name}", type_=kind)
+def _parameters_of(number: int, row: int) -> Parameter:
+    return lambda name, kind: bindparam(f"{number}.{row} {name}", type_=kind)

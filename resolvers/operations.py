@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -57,7 +58,7 @@ class Operation:
         found.pop("ctx")
         return MappingProxyType(found)
 
-    @property
+    @cached_property
     def is_select(self) -> bool:
         """Whether it only says which rows, and leaves reading them to the engine."""
         return not inspect.iscoroutinefunction(self.function)

@@ -43,15 +43,16 @@ DELETE FROM reservations WHERE id IN (SELECT id FROM found WHERE is_over) RETURN
 """  # noqa: S608 - constants
 
 
-def _take(parameter: Parameter) -> UpdateBase:
+def _take(rows: Sequence[Parameter]) -> UpdateBase:
     """Reservations of resources, each locked first, in the order of their numbers."""
+    [parameter] = rows
     wanted = Resource.id == any_(parameter("resources", ARRAY(BigInteger)))
     locked = select(Resource.id).where(wanted).order_by(Resource.id).with_for_update(key_share=True).subquery("locked")
     values = parameter("during", TSTZRANGE()), parameter("booking_id", BigInteger()), parameter("hold_id", BigInteger())
     return insert(Reservation).from_select(["resource_id", "during", "booking_id", "hold_id"], select(locked.c.id, *values))
 
 
-TAKE = Form(_take)
+TAKE = Form(_take, has_rows=False)
 
 
 async def lock(
