@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "2026_11_20_bell"
-down_revision = "2026_11_20_authority"
+down_revision = "2026_11_20_faces"
 branch_labels = None
 depends_on = None
 
