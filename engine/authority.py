@@ -8,7 +8,7 @@ from typing import Self
 
 from errors import ApiError
 from models.database import Database
-from resolvers.authentication import authenticate
+from resolvers.authentication import authenticate, authenticate_again
 from resolvers.context import Viewer
 from settings import Settings
 from subscriptions.bus import Bus
@@ -52,10 +52,13 @@ class Authority:
     async def viewer(self, token: str) -> Viewer:
         """Who an access token speaks for, with the roles they hold; Unauthenticated when it is not good."""
         known, connection = self._known.get(token), self._bus.connection
-        if known and known.connection == connection and known.until > time.monotonic() and known.token_ends > time.time():
+        if known and known.token_ends <= time.time():
+            known = None
+        if known and known.connection == connection and known.until > time.monotonic():
             return known.viewer
         changes = self._changes
-        viewer = await authenticate(self._database, self._settings, token)
+        # What a token says does not change: only whether it still counts is asked again.
+        viewer = await (authenticate_again(self._database, known.viewer) if known else authenticate(self._database, self._settings, token))
         # Whatever changed while the database was asked may not be in its answer.
         is_person = viewer.user_id is not None  # of kiosks no change is announced
         if is_person and self._is_told and connection and changes == self._changes and self._settings.authority_seconds:

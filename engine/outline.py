@@ -86,6 +86,7 @@ class RowsOutline:
     is_required: bool
     id_at: int
     _by_number: Statement | None = None
+    _by_one_number: Statement | None = None
 
     @property
     def by_number(self) -> Statement:
@@ -94,6 +95,13 @@ class RowsOutline:
             wanted = self.table.id == any_(Symbol(KEYS, ARRAY(BigInteger)))
             self._by_number = self.built.statement(select(self.table).where(wanted))
         return self._by_number
+
+    @property
+    def by_one_number(self) -> Statement:
+        """The same for a single row."""
+        if self._by_one_number is None:
+            self._by_one_number = self.built.statement(select(self.table).where(self.table.id == Symbol(KEYS, BigInteger())))
+        return self._by_one_number
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,10 @@ class Showing:
         """Rows by their numbers; those that are gone are left out."""
         if not numbers:
             return {}
-        records, rest = outline.built.split(await self.fetch(outline.by_number, self._given({KEYS: numbers})))
+        # Of one row PostgreSQL keeps its plan; for a list, which may be long, it would make another at each time.
+        one = len(numbers) == 1
+        statement, keys = (outline.by_one_number, numbers[0]) if one else (outline.by_number, numbers)
+        records, rest = outline.built.split(await self.fetch(statement, self._given({KEYS: keys})))
         made = await self._objects(outline.built, records, rest)
         id_at = outline.built.at(outline.id_at)
         return {record[id_at]: each for record, each in zip(records, made, strict=True)}

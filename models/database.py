@@ -1,15 +1,18 @@
 """The doors to PostgreSQL: asyncpg connections that read, and SQLAlchemy sessions that write."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
+from operator import itemgetter
 from typing import Any, Self
 
 import asyncpg
 import orjson
-from sqlalchemy import Dialect, Executable, event
+from sqlalchemy import BindParameter, Connection, Dialect, Executable, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session
 from sqlalchemy.util import LRUCache
 
 from errors import Unavailable
@@ -17,7 +20,10 @@ from models.readers import Readers
 from settings import Settings
 
 COMPILED: LRUCache[Any, Any] = LRUCache(1000)
-DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+DIALECT: Dialect = PGDialect_asyncpg(dbapi=PGDialect_asyncpg.import_dbapi())  # type: ignore[no-untyped-call]
+WHO = "who"
+"""Under this name a session keeps who writes in it, and under which request, for the history."""
+SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
 LOST = (
     OSError,
     TimeoutError,
@@ -28,6 +34,16 @@ LOST = (
     asyncpg.LockNotAvailableError,
 )
 """What asyncpg raises while the database is away, starting, stopping, full or too slow."""
+
+
+class Writing(Session):
+    """A session that writes; its transaction says first who does."""
+
+
+@event.listens_for(Writing, "after_begin")
+def _say_who(session: Session, _: object, connection: Connection) -> None:
+    if WHO in session.info:
+        connection.execute(SAY_WHO, session.info[WHO])
 
 
 def spell(statement: Executable) -> tuple[str, list[Any]]:
@@ -43,6 +59,33 @@ def spell(statement: Executable) -> tuple[str, list[Any]]:
     return str(found), [
         processors[name](values[name]) if name in processors and values[name] is not None else values[name] for name in found.positiontup
     ]
+
+
+class Fixed:
+    """A statement that is compiled once, when it is first run; its values are given under the names of its bindparam()s."""
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+
+    def spell(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """Its text, and these values in its order."""
+        text, slots = self._compiled
+        return text, [each(values) for each in slots]
+
+    @cached_property
+    def _compiled(self) -> tuple[str, list[Callable[[Mapping[str, Any]], Any]]]:
+        found: Any = self._statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+        return str(found), [_slot(name, found.binds[name], found._bind_processors.get(name)) for name in found.positiontup]
+
+
+def _slot(name: str, bound: BindParameter[Any], process: Callable[[Any], Any] | None) -> Callable[[Mapping[str, Any]], Any]:
+    """Takes the value of one place out of those that are given; what the statement says itself stays as it is."""
+    if not bound.required:
+        constant = process(bound.value) if process and bound.value is not None else bound.value
+        return lambda _: constant
+    if process is None:
+        return itemgetter(name)
+    return lambda values: None if values[name] is None else process(values[name])
 
 
 class Database:
@@ -68,7 +111,7 @@ class Database:
             hide_parameters=True,  # in errors, which are logged
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
-        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=Writing)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,9 +142,9 @@ class Database:
         except LOST as error:
             raise Unavailable from error
 
-    async def fetch(self, statement: Executable) -> list[asyncpg.Record]:
-        """The rows of a statement."""
-        return await self.run(*spell(statement))
+    async def fetch(self, statement: Executable | Fixed, values: Mapping[str, Any] | None = None) -> list[asyncpg.Record]:
+        """The rows of a statement; a fixed one takes values."""
+        return await self.run(*(statement.spell(values or {}) if isinstance(statement, Fixed) else spell(statement)))
 
     @property
     def longest_write(self) -> float:

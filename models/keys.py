@@ -5,8 +5,8 @@ import binascii
 from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, select
-from sqlalchemy.types import BigInteger
+from sqlalchemy import ColumnElement, bindparam, func, literal, select
+from sqlalchemy.types import BigInteger, Uuid
 
 from errors import BadUserInput
 from models.base import Model, Visible
@@ -68,6 +68,17 @@ class Key(Generic[M]):
 
     def __repr__(self) -> str:
         return f"Key({self.number or self.uuid})"
+
+
+def is_named(table: type[Visible], name: str) -> ColumnElement[bool]:
+    """The same condition in a statement that is compiled once; `naming` gives the values of its parameters."""
+    by_uuid = select(table.id).where(table.uuid == bindparam(f"{name}_uuid", type_=Uuid())).correlate(None).scalar_subquery()
+    return table.id == func.coalesce(bindparam(name, type_=BigInteger()), by_uuid)
+
+
+def naming(name: str, key: Key[Any] | None) -> dict[str, Any]:
+    """The values by which a key, or none, is found where `is_named` asks for it."""
+    return {name: key and key.number, f"{name}_uuid": key and key.uuid}
 
 
 def _visible(table: type[Any]) -> type[Visible]:

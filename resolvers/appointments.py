@@ -3,27 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, func, or_, select
+from sqlalchemy import BigInteger, Interval, and_, bindparam, func, literal_column, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput, Forbidden, NotFound, SlotTaken
 from models.bookings import Appointment, Booking, BookingAddon, BookingKind, BookingStatus, PaymentStatus
 from models.catalogue import Addon, Category, Programme, Service, ServiceLine, SpaService
-from models.keys import Key
+from models.database import Fixed
+from models.identity import User
+from models.keys import Key, is_named, naming
 from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
 from models.rooms import Room, Scene
-from models.scheduling import Hold
+from models.scheduling import Hold, Location
+from models.together import new, next_number, write_at_end
 from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context
 from resolvers.holds import use_hold
 from resolvers.idempotency import answers
 from resolvers.operations import SIGNED_IN, allow
-from resolvers.places import Place, When, find_place, is_taken
+from resolvers.places import IN_ROOM, Place, When, check_place, is_taken, place_columns
 from resolvers.prices import Price, price_of
-from resolvers.reserving import lock, reserve
+from resolvers.reserving import lock, past_expired_holds, reserve
 from resolvers.scheduling import free_slots, next_slots
 from resolvers.turns import turn
 from subscriptions.bookings import BookingConfirmed, BookingRequested
@@ -32,8 +36,10 @@ from subscriptions.facts import announce
 ROOMS_TRIED, MOST_ADDONS, LONGEST_REQUEST = 5, 20, 2000
 
 
-OFFER = (
+# Everything that a booking must know before it can be written, in one statement: without a room, what concerns the room is null.
+OFFER = Fixed(
     select(
+        next_number(Booking).label("booking_id"),
         Service.id,
         Service.price,
         Service.currency,
@@ -49,22 +55,23 @@ OFFER = (
         Plan.coresync_private_access,
         Plan.monthly_service_credits,
         Plan.priority_booking,
+        *place_columns(type_coerce(Service.duration_minutes * literal_column("interval '1 minute'"), Interval)),
     )
+    .select_from(Service)
     .join(SpaService, SpaService.service_id == Service.id)
     .join(Category, Category.id == Service.category_id)
-    .join(
-        Membership,
-        and_(Membership.user_id == bindparam("viewer", type_=BigInteger), Membership.status == MembershipStatus.ACTIVE),
-        isouter=True,
-    )
-    .join(Plan, Plan.id == Membership.plan_id, isouter=True)
-    .where(Service.is_active, Service.line == ServiceLine.SPA)
+    .join(User, User.id == bindparam("viewer", type_=BigInteger))
+    .outerjoin(Membership, and_(Membership.user_id == User.id, Membership.status == MembershipStatus.ACTIVE))
+    .outerjoin(Plan, Plan.id == Membership.plan_id)
+    .outerjoin(Room, IN_ROOM)
+    .outerjoin(Location, Location.id == Room.location_id)
+    .where(Service.is_active, Service.line == ServiceLine.SPA, is_named(Service, "service"))
 )
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A service with everything that its price depends on, the viewer's membership included."""
+    """A service at a time, with everything that its price depends on, the viewer's membership included."""
 
     row: Mapping[str, Any]
 
@@ -72,6 +79,10 @@ class Offer:
     def length(self) -> timedelta:
         """How long it takes."""
         return timedelta(minutes=self.row["duration_minutes"])
+
+    def place(self, when: When, now: datetime) -> Place:
+        """The room at that time, or BadUserInput."""
+        return check_place(self.row, self.row["category_id"], when, self.length, now)
 
     def plan_on(self, day: date) -> Plan | None:
         """The viewer's plan, if their membership lasts until that day."""
@@ -85,7 +96,7 @@ class Offer:
             monthly_service_credits=row["monthly_service_credits"],
         )
 
-    def price(self, plan: Plan | None, addons: Sequence[Addon], credits_left: int) -> Price:
+    def price(self, plan: Plan | None, addons: Sequence[Mapping[str, Any]], credits_left: int) -> Price:
         """What it costs on a plan."""
         row = self.row
         return price_of(
@@ -93,7 +104,7 @@ class Offer:
             row["category"],
             price=row["price"],
             member_price=row["member_price"],
-            addons=[each.price for each in addons],
+            addons=[each["price"] for each in addons],
             credits_left=credits_left,
         )
 
@@ -109,7 +120,7 @@ class Wish:
     hold_id: Key[Hold] | None
 
 
-@allow(SIGNED_IN)
+@allow(SIGNED_IN, one_transaction=True)
 async def book_appointment(
     ctx: Context,
     *,
@@ -130,17 +141,19 @@ async def book_appointment(
         raise BadUserInput(addon_ids=f"At most {MOST_ADDONS}.")
     if special_requests is not None and len(special_requests) > LONGEST_REQUEST:
         raise BadUserInput(special_requests=f"At most {LONGEST_REQUEST} characters.")
-    offer = await _offer(ctx, service_id)
     when = When(starts_at, date, start_time)
     when.check()
+    offer = await _offer(ctx, service_id, when, room_id)
     rooms = [room_id] if room_id else await _free_rooms(ctx, offer, when)
     for room in rooms[:ROOMS_TRIED]:
-        place = await find_place(ctx, room, offer.row["category_id"], when, offer.length, ctx.viewer.id)
+        if room is not room_id:
+            offer = await _offer(ctx, service_id, when, room)
+        place = offer.place(when, ctx.now())
         async with turn(("place", place.room_id, place.starts_at)) as has_waited:
             if has_waited and await is_taken(ctx, place, wish.hold_id):
                 continue
             try:
-                return await _take(ctx, offer, place, wish)
+                return await past_expired_holds(ctx, place, partial(_take, ctx, offer, place, wish))
             except SlotTaken:
                 continue
     wanted = when.starts_at or datetime.combine(when.day or ctx.now().date(), when.hour or time(), UTC)
@@ -154,15 +167,15 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
     plan = offer.plan_on(place.day)
     if offer.row["member_only"] and plan is None:
         raise Forbidden("Only members may book this service.")
+    addons = await _addons(ctx, offer, wish.addon_ids)
+    programme_id = await _programme(ctx, offer, wish.programme)
+    scene_id = await find_scene(ctx, ctx.viewer.id, wish.scene)
     async with ctx.writing() as db:
-        addons = await _addons(db, offer, wish.addon_ids)
-        programme_id = await _programme(db, offer, wish.programme)
-        scene_id = await find_scene(db, ctx.viewer.id, wish.scene)
         if wish.hold_id is not None:
             await use_hold(db, ctx, wish.hold_id, place)
-        await lock(db, place.resources, place.starts_at, place.ends_at, ctx.now())
-        price, credit_id = await _price(db, offer, plan, addons, place.day)
+        price, credit_id = await _price(ctx, db, offer, plan, addons, place)
         booking = Booking(
+            id=offer.row["booking_id"],
             kind=BookingKind.APPOINTMENT,
             customer_id=ctx.viewer.id,
             service_id=offer.row["id"],
@@ -176,11 +189,11 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
             payment_status=PaymentStatus.PENDING if price.total else PaymentStatus.CHARGED,
             confirmation_sent=place.wants_mail,
         )
-        db.add(booking)
-        await db.flush()
+        chosen = {"room_id": place.room_id, "programme_id": programme_id, "scene_id": scene_id, "credit_id": credit_id}
+        await write_at_end(db, booking, new(Appointment, booking_id=booking.id, **chosen))
+        for each in addons:
+            await write_at_end(db, new(BookingAddon, booking_id=booking.id, addon_id=each["id"], name=each["name"], price=each["price"]))
         await reserve(db, place.resources, place.starts_at, place.ends_at, booking_id=booking.id)
-        db.add(Appointment(booking_id=booking.id, room_id=place.room_id, programme_id=programme_id, scene_id=scene_id, credit_id=credit_id))
-        db.add_all([BookingAddon(booking_id=booking.id, addon_id=each.id, name=each.name, price=each.price) for each in addons])
         await announce(db, BookingRequested(booking))
         if booking.status is BookingStatus.CONFIRMED:
             await announce(db, BookingConfirmed(booking))
@@ -190,8 +203,8 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
     return booking
 
 
-async def _offer(ctx: Context, id: Key[Service]) -> Offer:
-    rows = await ctx.fetch(OFFER.where(id.names(Service)).params(viewer=ctx.viewer.id))
+async def _offer(ctx: Context, service: Key[Service], when: When, room: Key[Room] | None) -> Offer:
+    rows = await ctx.fetch(OFFER, viewer=ctx.viewer.id, **naming("service", service), **naming("room", room), **when.parameters())
     if not rows:
         raise NotFound("There is no such service.")
     return Offer(rows[0])
@@ -210,47 +223,46 @@ async def _free_rooms(ctx: Context, offer: Offer, when: When) -> list[Key[Room]]
     return [Key(number=each.room.id) for each in slots if each.starts_at == slots[0].starts_at]
 
 
-async def _addons(db: AsyncSession, offer: Offer, ids: Sequence[Key[Addon]]) -> list[Addon]:
+async def _addons(ctx: Context, offer: Offer, ids: Sequence[Key[Addon]]) -> list[Mapping[str, Any]]:
     if not ids:
         return []
-    chosen = or_(*[each.names(Addon) for each in ids])
-    found = list(await db.scalars(select(Addon).where(Addon.service_id == offer.row["id"], Addon.is_active, chosen).order_by(Addon.id)))
+    bookable = select(Addon.id, Addon.name, Addon.price).where(Addon.service_id == offer.row["id"], Addon.is_active)
+    found = await ctx.fetch(bookable.where(or_(*[each.names(Addon) for each in ids])).order_by(Addon.id))
     if len(found) != len({(each.number, each.uuid) for each in ids}):
         raise BadUserInput(addon_ids="One of these add-ons cannot be booked with this service.")
     return found
 
 
-async def _programme(db: AsyncSession, offer: Offer, name: str | None) -> int | None:
+async def _programme(ctx: Context, offer: Offer, name: str | None) -> int | None:
     if not name:
         return None
-    programmes = await db.scalars(select(Programme).where(Programme.service_id == offer.row["id"]))
-    for each in programmes:
-        if slug(name) in (each.slug, slug(each.name)):
-            return each.id
+    for each in await ctx.fetch(select(Programme.id, Programme.slug, Programme.name).where(Programme.service_id == offer.row["id"])):
+        if slug(name) in (each["slug"], slug(each["name"])):
+            return int(each["id"])
     raise BadUserInput(programme="This service has no such programme.")
 
 
-async def find_scene(db: AsyncSession, user_id: int, name: str | None) -> int | None:
+async def find_scene(ctx: Context, user_id: int, name: str | None) -> int | None:
     """The number of a preset or of one's own scene, by its name or slug; BadUserInput when there is none."""
     if not name:
         return None
     mine = or_(Scene.owner_id == user_id, and_(Scene.owner_id.is_(None), Scene.is_public))
-    found = await db.scalar(
-        select(Scene.id)
-        .where(mine, or_(Scene.slug == slug(name), func.lower(Scene.name) == name.lower()))
-        .order_by(Scene.owner_id)
-        .limit(1)
-    )
-    if found is None:
+    named = or_(Scene.slug == slug(name), func.lower(Scene.name) == name.lower())
+    found = await ctx.fetch(select(Scene.id).where(mine, named).order_by(Scene.owner_id).limit(1))
+    if not found:
         raise BadUserInput(scene="There is no such scene.")
-    return found
+    return int(found[0]["id"])
 
 
-async def _price(db: AsyncSession, offer: Offer, plan: Plan | None, addons: Sequence[Addon], day: date) -> tuple[Price, int | None]:
+async def _price(
+    ctx: Context, db: AsyncSession, offer: Offer, plan: Plan | None, addons: Sequence[Mapping[str, Any]], place: Place
+) -> tuple[Price, int | None]:
     """The price on that day, and the credit that was taken for it."""
     granted = plan.monthly_service_credits if plan else 0
     if offer.price(plan, addons, granted).takes_credit:
-        credit = await take_credit(db, offer.row["membership_id"], day.replace(day=1), granted)
+        # In this order, as cancelling gives back first the time and then the credit.
+        await lock(db, place.resources, place.starts_at, place.ends_at, ctx.now())
+        credit = await take_credit(db, offer.row["membership_id"], place.day.replace(day=1), granted)
         if credit is not None:
             return offer.price(plan, addons, 1), credit
     return offer.price(plan, addons, 0), None

@@ -74,8 +74,7 @@ async def authenticate_all_again(database: Database, viewers: Sequence[Viewer]) 
 
 
 async def _look_up(database: Database, viewer: Viewer) -> Viewer:
-    async with database.reading() as connection:
-        found = await connection.fetchrow(VIEWER, viewer.session, viewer.user_id, tokens.moment())
-    if found is None:
+    found = await database.run(VIEWER, [viewer.session, viewer.user_id, tokens.moment()])
+    if not found:
         raise Unauthenticated
-    return dataclasses.replace(viewer, roles=frozenset(map(Role, found["roles"])))
+    return dataclasses.replace(viewer, roles=frozenset(map(Role, found[0]["roles"])))

@@ -7,23 +7,24 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, DateTime, Executable, literal, text
+import asyncpg
+from sqlalchemy import ColumnElement, DateTime, Executable, literal
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import clock
 from errors import Unauthenticated
-from models.database import Database
+from jobs.queue import RINGS, ring
+from models.database import Database, Fixed
 from models.identity import STAFF, Role
 from models.refusals import refusal
+from models.together import transaction
 from settings import Settings
 
 if TYPE_CHECKING:
     from gateways.all import Gateways
     from resolvers.idempotency import Call
     from resolvers.limits import Quota
-
-SAY_WHO = text("SELECT set_config('atrium.actor', :actor, true), set_config('atrium.request', :request, true)")
 
 REVOKED = "revoked"
 """Under this name a transaction notes whose sessions it has ended."""
@@ -91,24 +92,29 @@ class Context:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """One transaction that commits when its block ends well; conflicts in the database become coded refusals."""
+        """One transaction that commits when its block ends well; conflicts in the database become coded refusals.
+
+        What the block leaves to write_at_end() goes in one statement, which is the whole transaction when nothing else is asked of `db`.
+        """
         try:
-            async with self.database.sessions.begin() as db:
-                await db.execute(SAY_WHO, {"actor": str(self.viewer.user_id or ""), "request": self.request_id})
+            who = {"actor": str(self.viewer.user_id or ""), "request": self.request_id}
+            async with transaction(self.database, who) as db:
                 if self.call:
                     self.call.begin()
                 yield db
                 if self.call:
                     await self.call.record(db)
-        except (DBAPIError, TimeoutError) as error:
+        except (DBAPIError, TimeoutError, asyncpg.PostgresError) as error:
             raise refusal(error) from error
+        if RINGS in db.info:
+            ring(self.database)
         for user_id in db.info.get(REVOKED, ()):
             self.forget(user_id)
         self.wake()
 
-    async def fetch(self, statement: Executable) -> list[Any]:
-        """The rows of a statement, outside any transaction."""
-        return list(await self.database.fetch(statement))
+    async def fetch(self, statement: Executable | Fixed, **values: Any) -> list[Any]:
+        """The rows of a statement, outside any transaction; a fixed one takes values."""
+        return list(await self.database.fetch(statement, values))
 
     def with_viewer(self, viewer: Viewer) -> Self:
         """The same request once it is known who asks."""

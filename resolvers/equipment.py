@@ -70,7 +70,7 @@ async def sync_equipment(ctx: Context, *, booking_id: Key[Booking], preferences:
                 raise Conflict(f"A booking that is {booking.status} or over needs no room.")
             devices = await _devices(db, appointment.room_id)
             check_range(asked, devices, "preferences")
-            sync = await _wish(db, booking, asked, await _scene_id(db, booking, wished.scene))
+            sync = await _wish(db, booking, asked, await _scene_id(ctx, booking, wished.scene))
             if not await _is_time(db, booking, appointment.room_id, ctx.now()):
                 await announce(db, EquipmentSynced(sync, booking.customer_id, appointment.room_id))
                 result = EquipmentResult(True, "Your room will be set when your appointment begins", sync, [])
@@ -168,10 +168,10 @@ async def _wish(db: AsyncSession, booking: Booking, asked: Wishes, scene_id: int
     return (await db.scalars(returned, execution_options={"populate_existing": True})).one()
 
 
-async def _scene_id(db: AsyncSession, booking: Booking, name: str | None) -> int | None:
+async def _scene_id(ctx: Context, booking: Booking, name: str | None) -> int | None:
     """The scene that was asked for, among those that the guest may use."""
     try:
-        return await find_scene(db, booking.customer_id, name)
+        return await find_scene(ctx, booking.customer_id, name)
     except BadUserInput:
         raise BadUserInput(preferences="There is no such scene.") from None
 

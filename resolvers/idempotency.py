@@ -14,8 +14,7 @@ from uuid import UUID
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Select, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,9 +23,11 @@ from errors import BadUserInput, IdempotencyKeyReused
 from models.base import Model
 from models.idempotency import IdempotencyKey
 from models.refusals import refusal
+from models.together import new, write_at_end
 from resolvers.context import Context
 
 LONGEST_KEY = 255
+KEY = "SELECT id FROM idempotency_keys WHERE scope = $1 AND key = $2"
 TABLES = {mapper.class_.__name__: mapper.class_ for mapper in Model.registry.mappers}
 
 
@@ -36,10 +37,6 @@ class Replayed:
 
     value: Any
     was_done: bool = True
-
-
-class DoneByTwin(Exception):
-    """Ends a transaction whose write another run of the same call has made."""
 
 
 @dataclass
@@ -80,7 +77,7 @@ class Call:
     async def find(self, ctx: Context) -> Replayed | None:
         """What the same call answered before, if it was made before."""
         # Nearly always there is nothing to find, which a reader's connection tells in one exchange.
-        if self.key is None or not await ctx.fetch(self._rows(IdempotencyKey.id)):
+        if self.key is None or not await ctx.database.run(KEY, [self.scope, self.key]):
             return None
         try:
             async with ctx.database.sessions() as db:
@@ -99,18 +96,15 @@ class Call:
         self.has_answered = True
         if self.key is None:
             return
-        await db.flush()
+        if db.new:
+            await db.flush()  # so that rows made in this transaction have their numbers
         sealed = _seal(self.encryption_key, orjson.dumps(_pack(db.info["answer"])))
         row = {"scope": self.scope, "key": self.key, "operation": self.operation, "body_hash": self.body_hash, "answer": sealed}
-        # A twin in another process makes this wait for its commit: then it was done, and this transaction must not be.
-        if await db.scalar(insert(IdempotencyKey).values(**row).on_conflict_do_nothing().returning(IdempotencyKey.id)) is None:
-            raise DoneByTwin
-
-    def _rows(self, what: Any) -> Select[Any]:
-        return select(what).where(IdempotencyKey.scope == self.scope, IdempotencyKey.key == self.key)
+        # A twin in another process makes this wait for its commit: then it was done, and this transaction ends as DoneByTwin.
+        await write_at_end(db, new(IdempotencyKey, **row))
 
     async def _stored(self, db: AsyncSession) -> Replayed | None:
-        row = await db.scalar(self._rows(IdempotencyKey))
+        row = await db.scalar(select(IdempotencyKey).where(IdempotencyKey.scope == self.scope, IdempotencyKey.key == self.key))
         if row is None:
             return None
         if row.body_hash != self.body_hash:

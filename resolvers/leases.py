@@ -13,6 +13,7 @@ MISSED = 20
 MOST_LEASES = 20_000
 
 # Autocommitted, so that a call counts although its transaction fails. A window begins with its first call.
+# Nobody waits for the disk: a crash of the database may forget what was counted in its last half second.
 TAKE = """
 INSERT INTO limit_counters AS counter (key, hits, holders, expires_at)
 VALUES ($1, $3, 1, clock_timestamp() + $2 * interval '1 second')
@@ -21,7 +22,8 @@ ON CONFLICT (key) DO UPDATE SET
   holders = CASE WHEN counter.expires_at <= clock_timestamp() THEN 1
     ELSE counter.holders + (counter.expires_at IS DISTINCT FROM $4)::int END,
   expires_at = CASE WHEN counter.expires_at <= clock_timestamp() THEN excluded.expires_at ELSE counter.expires_at END
-RETURNING hits, holders, expires_at, extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds
+RETURNING hits, holders, expires_at, extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds,
+  set_config('synchronous_commit', 'off', true)
 """
 GIVE_BACK = "UPDATE limit_counters SET hits = hits - $2 WHERE key = $1 AND expires_at = $3"
 

@@ -6,14 +6,15 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from errors import ApiError, Forbidden, Unauthenticated, Unavailable
 from models.identity import STAFF, Role
-from models.refusals import TryAgain
+from models.refusals import DoneByTwin, TryAgain
 from resolvers.context import Context, Viewer
-from resolvers.idempotency import Call, DoneByTwin, Replayed
+from resolvers.idempotency import Call, Replayed
 from resolvers.turns import turn
 
 RETRIES = 8
@@ -38,6 +39,7 @@ class Operation:
     function: Callable[..., Any]
     who: frozenset[Role | Everyone]
     is_sensitive: bool
+    is_one_transaction: bool = False
 
     @property
     def name(self) -> str:
@@ -56,7 +58,7 @@ class Operation:
         found.pop("ctx")
         return MappingProxyType(found)
 
-    @property
+    @cached_property
     def is_select(self) -> bool:
         """Whether it only says which rows, and leaves reading them to the engine."""
         return not inspect.iscoroutinefunction(self.function)
@@ -78,11 +80,14 @@ class Operation:
             raise Forbidden
 
 
-def allow(*who: Role | Everyone, sensitive: bool = False) -> Callable[[Callable[..., Any]], Operation]:
-    """Make a function an operation for these roles; a sensitive one runs at most once per GraphQL document."""
+def allow(*who: Role | Everyone, sensitive: bool = False, one_transaction: bool = False) -> Callable[[Callable[..., Any]], Operation]:
+    """Make a function an operation for these roles; a sensitive one runs at most once per GraphQL document.
+
+    Of what does nothing but one transaction an idempotency key need not be looked up before: for a repeat, the key's own row ends it.
+    """
 
     def declare(function: Callable[..., Any]) -> Operation:
-        return Operation(function, frozenset(who), sensitive)
+        return Operation(function, frozenset(who), sensitive, one_transaction)
 
     return declare
 
@@ -96,7 +101,8 @@ async def perform(operation: Operation, ctx: Context, arguments: dict[str, Any],
         done = Replayed(await persistently(lambda: operation(call.enter(ctx), **arguments)), was_done=False)
     else:
         async with turn(("call", call.scope, key)):
-            done = await call.find(ctx) or await _once(operation, call, ctx, arguments)
+            found = None if operation.is_one_transaction else await call.find(ctx)
+            done = found or await _once(operation, call, ctx, arguments)
     if not done.was_done:
         call.check()
     return done.value

@@ -1,14 +1,19 @@
 """Where and when something can take place: a room at a moment, with the hours of its location."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import BigInteger, ColumnElement, Date, DateTime, Interval, Time, and_, bindparam, cast, func, select
+
 from errors import BadUserInput
-from models.keys import Key
+from models.database import Fixed
+from models.identity import User
+from models.keys import Key, is_named, naming
 from models.rooms import Room
-from models.scheduling import Hold
+from models.scheduling import Hold, Location
 from resolvers.context import Context
 
 FARTHEST_DAYS = 366
@@ -19,14 +24,36 @@ SELECT EXISTS (
     AND (h.id IS NULL OR h.expires_at > $4) AND h.id IS DISTINCT FROM $5 AND h.uuid IS DISTINCT FROM $6
 )
 """
-PLACE = """
-SELECT r.id AS room_id, r.resource_id, r.category_id, r.location_id, l.time_zone, at.begins,
-  opening_hours(l.schedule_id, (at.begins AT TIME ZONE l.time_zone)::date, l.time_zone) @> tstzrange(at.begins, at.begins + $6) AS is_open,
-  u.resource_id AS person, u.email IS NOT NULL AND u.email_notifications AS wants_mail
-FROM rooms r JOIN locations l ON l.id = r.location_id JOIN users u ON u.id = $7
-CROSS JOIN LATERAL (SELECT coalesce($3::timestamptz, ($4::date + $5::time) AT TIME ZONE l.time_zone) AS begins) at
-WHERE r.is_active AND (r.id = $1 OR r.uuid = $2)
-"""
+BEGINS = func.coalesce(
+    bindparam("starts_at", type_=DateTime(timezone=True)),
+    func.timezone(Location.time_zone, bindparam("day", type_=Date) + bindparam("hour", type_=Time)),
+)
+
+
+def place_columns(length: ColumnElement[timedelta]) -> list[Any]:
+    """What is asked about a room, its location, a person, and a time of that length; the time is a parameter of the statement."""
+    hours = func.opening_hours(Location.schedule_id, cast(func.timezone(Location.time_zone, BEGINS), Date), Location.time_zone)
+    return [
+        Room.id.label("room_id"),
+        Room.resource_id,
+        Room.category_id.label("room_category_id"),
+        Room.location_id,
+        Location.time_zone,
+        BEGINS.label("begins"),
+        hours.bool_op("@>")(func.tstzrange(BEGINS, BEGINS + length)).label("is_open"),
+        User.resource_id.label("person"),
+        and_(User.email.is_not(None), User.email_notifications).label("wants_mail"),
+    ]
+
+
+IN_ROOM = and_(Room.is_active, is_named(Room, "room"))
+PLACE = Fixed(
+    select(*place_columns(bindparam("length", type_=Interval)))
+    .select_from(Room)
+    .join(Location, Location.id == Room.location_id)
+    .join(User, User.id == bindparam("person", type_=BigInteger))
+    .where(IN_ROOM)
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +69,10 @@ class When:
         if self.starts_at is None and (self.day is None or self.hour is None):
             missing = (("date", self.day), ("start_time", self.hour))
             raise BadUserInput(**{name: "This field is required." for name, value in missing if value is None})
+
+    def parameters(self) -> dict[str, Any]:
+        """The time as the statements take it."""
+        return {"starts_at": self.starts_at, "day": self.day, "hour": self.hour}
 
 
 @dataclass(frozen=True)
@@ -65,23 +96,14 @@ class Place:
 async def find_place(ctx: Context, room: Key[Room], category_id: int, when: When, length: timedelta, person_id: int) -> Place:
     """The room at that time, for that person; BadUserInput when it does not suit, is closed, or the time is past or too far away."""
     when.check()
-    async with ctx.database.reading() as connection:
-        row = await connection.fetchrow(PLACE, room.number, room.uuid, when.starts_at, when.day, when.hour, length, person_id)
-    if row is None or row["category_id"] not in (None, category_id):
+    rows = await ctx.fetch(PLACE, person=person_id, length=length, **when.parameters(), **naming("room", room))
+    return check_place(rows[0] if rows else None, category_id, when, length, ctx.now())
+
+
+def check_place(row: Mapping[str, Any] | None, category_id: int, when: When, length: timedelta, now: datetime) -> Place:
+    """The place that was found, unless something speaks against it."""
+    if row is None or row["room_id"] is None or row["room_category_id"] not in (None, category_id):
         raise BadUserInput(room_id="This room does not suit the service.")
-    _check(ctx.now(), row, when)
-    return Place(
-        row["room_id"],
-        row["location_id"],
-        row["time_zone"],
-        row["begins"],
-        row["begins"] + length,
-        (row["resource_id"], row["person"]),
-        row["wants_mail"],
-    )
-
-
-def _check(now: datetime, row: Any, when: When) -> None:
     begins: datetime = row["begins"]
     if begins <= now:
         raise BadUserInput(start_time="This time has passed.")
@@ -91,6 +113,8 @@ def _check(now: datetime, row: Any, when: When) -> None:
         raise BadUserInput(start_time="There is no such hour on that day.")
     if not row["is_open"]:
         raise BadUserInput(start_time="The location is closed then.")
+    resources = row["resource_id"], row["person"]
+    return Place(row["room_id"], row["location_id"], row["time_zone"], begins, begins + length, resources, row["wants_mail"])
 
 
 async def is_taken(ctx: Context, place: Place, own_hold: Key[Hold] | None) -> bool:

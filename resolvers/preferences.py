@@ -50,7 +50,7 @@ async def update_preferences(ctx: Context, *, patch: PreferencesPatch) -> User:
     async with ctx.writing() as db:
         if patch.default_scene_name is not None:
             try:
-                changes["default_scene_id"] = await find_scene(db, ctx.viewer.id, patch.default_scene_name.strip())
+                changes["default_scene_id"] = await find_scene(ctx, ctx.viewer.id, patch.default_scene_name.strip())
             except BadUserInput:
                 raise BadUserInput(default_scene_name="There is no such scene.") from None
         user = await db.get_one(User, ctx.viewer.id)

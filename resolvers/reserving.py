@@ -1,40 +1,58 @@
 """Taking time of rooms and people: the resources are locked in the order of their numbers, then the database decides."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import bindparam, delete, select, text
-from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
+from sqlalchemy import BigInteger, any_, bindparam, delete, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE, Range
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import UpdateBase
 
 from errors import SlotTaken
 from models.scheduling import Reservation, Resource
+from models.together import Form, Parameter, Part, write_at_end
+from resolvers.context import Context
+from resolvers.places import Place
 
-# Holds that expired make room; what still stands in the way is told at once, before anything is written.
+T = TypeVar("T")
+
+# Holds that expired make room; what still stands in the way is told at once, before anything is written. OFFSET 0, or PostgreSQL
+# may take whatever is reserved at that time, in any room, for so little that it reads all of it.
+IN_THE_WAY = """
+    SELECT v.id, v.booking_id, v.hold_id, h.expires_at <= {now} AS is_over
+    FROM unnest(CAST({resources} AS bigint[])) AS wanted(resource_id) CROSS JOIN LATERAL (
+      SELECT * FROM reservations v
+      WHERE int8range(v.resource_id, v.resource_id, '[]') && int8range(wanted.resource_id, wanted.resource_id, '[]')
+        AND v.during && {during} OFFSET 0
+    ) v LEFT JOIN holds h ON h.id = v.hold_id
+"""
 MAKE_ROOM = text(
-    """
-    WITH wanted AS (SELECT unnest(CAST(:resources AS bigint[])) AS resource_id),
-    found AS (
-      SELECT v.id, h.expires_at <= :now AS is_over, v.booking_id, v.hold_id
-      FROM wanted JOIN reservations v
-        ON int8range(v.resource_id, v.resource_id, '[]') && int8range(wanted.resource_id, wanted.resource_id, '[]') AND v.during && :during
-      LEFT JOIN holds h ON h.id = v.hold_id
-    ),
+    f"""
+    WITH found AS ({IN_THE_WAY.format(now=":now", resources=":resources", during=":during")}),
     cleared AS (DELETE FROM reservations WHERE id IN (SELECT id FROM found WHERE is_over))
     SELECT EXISTS (
       SELECT FROM found WHERE is_over IS NOT TRUE
         AND booking_id IS DISTINCT FROM CAST(:own_booking AS bigint) AND hold_id IS DISTINCT FROM CAST(:own_hold AS bigint)
     )
-    """
+    """  # noqa: S608 - constants
 ).bindparams(bindparam("during", type_=TSTZRANGE))
+CLEAR = f"""
+WITH found AS ({IN_THE_WAY.format(now="$1", resources="$2", during="tstzrange($3, $4)")})
+DELETE FROM reservations WHERE id IN (SELECT id FROM found WHERE is_over) RETURNING id
+"""  # noqa: S608 - constants
 
 
-TAKE = text(
-    """
-    INSERT INTO reservations (resource_id, during, booking_id, hold_id)
-    SELECT unnest(CAST(:resources AS bigint[])), :during, CAST(:booking AS bigint), CAST(:hold AS bigint)
-    """
-).bindparams(bindparam("during", type_=TSTZRANGE))
+def _take(rows: Sequence[Parameter]) -> UpdateBase:
+    """Reservations of resources, each locked first, in the order of their numbers."""
+    [parameter] = rows
+    wanted = Resource.id == any_(parameter("resources", ARRAY(BigInteger)))
+    locked = select(Resource.id).where(wanted).order_by(Resource.id).with_for_update(key_share=True).subquery("locked")
+    values = parameter("during", TSTZRANGE()), parameter("booking_id", BigInteger()), parameter("hold_id", BigInteger())
+    return insert(Reservation).from_select(["resource_id", "during", "booking_id", "hold_id"], select(locked.c.id, *values))
+
+
+TAKE = Form(_take, has_rows=False)
 
 
 async def lock(
@@ -47,7 +65,10 @@ async def lock(
     own_booking: int | None = None,
     own_hold: int | None = None,
 ) -> None:
-    """Wait for everyone else who takes these resources, always in one order; SlotTaken when the time is gone by then."""
+    """Wait for everyone else who takes these resources, always in one order; SlotTaken when the time is gone by then.
+
+    For writes that take something else besides, which nobody should wait for in vain.
+    """
     ids = sorted(set(resource_ids))
     await db.execute(select(Resource.id).where(Resource.id.in_(ids)).order_by(Resource.id).with_for_update(key_share=True))
     during = Range(starts_at, ends_at)
@@ -65,9 +86,19 @@ async def reserve(
     booking_id: int | None = None,
     hold_id: int | None = None,
 ) -> None:
-    """Take locked resources for a booking or a hold; the exclusion constraint has the last word."""
-    values = {"resources": sorted(set(resource_ids)), "during": Range(starts_at, ends_at), "booking": booking_id, "hold": hold_id}
-    await db.execute(TAKE, values)
+    """Take resources for a booking or a hold when the transaction ends; the exclusion constraint decides, which makes it SlotTaken."""
+    values = {"resources": list(set(resource_ids)), "during": Range(starts_at, ends_at), "booking_id": booking_id, "hold_id": hold_id}
+    await write_at_end(db, Part(TAKE, values))
+
+
+async def past_expired_holds(ctx: Context, place: Place, take: Callable[[], Awaitable[T]]) -> T:
+    """Take a place; once more when it was refused for the sake of holds that have expired."""
+    try:
+        return await take()
+    except SlotTaken:
+        if not await ctx.database.run(CLEAR, [ctx.now(), place.resources, place.starts_at, place.ends_at]):
+            raise
+        return await take()
 
 
 async def release(db: AsyncSession, *, booking_id: int) -> None:

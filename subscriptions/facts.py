@@ -9,10 +9,10 @@ never a name or an address: readers load the rows themselves, with their own rig
 
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.event_log import EventRecord
+from models.together import new, write_at_end
 
 
 class Fact(Protocol):
@@ -34,8 +34,7 @@ class Fact(Protocol):
 
 
 async def announce(db: AsyncSession, fact: Fact) -> None:
-    """Write a fact to the event log, in this transaction, with one statement."""
-    await db.flush()  # so that a row made in this transaction has its number
-    await db.execute(
-        insert(EventRecord).inline(), {"kind": fact.kind, "topics": fact.topics, "subject_id": fact.subject_id, "data": fact.data}
-    )
+    """Write a fact to the event log, in this transaction."""
+    if db.new:
+        await db.flush()  # so that a row made in this transaction has its number
+    await write_at_end(db, new(EventRecord, kind=fact.kind, topics=fact.topics, subject_id=fact.subject_id, data=fact.data))

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "atrium_events"
 QUEUE = 256
 """Events that wait in memory for one follower; one that is slower reads from the log instead."""
-SHORTEST_POLL, LONGEST_POLL = 0.05, 1.0
+SHORTEST_PAUSE, SHORTEST_POLL, LONGEST_POLL = 0.01, 0.05, 1.0
 LAG_SECONDS = 5.0
 
 
@@ -152,6 +152,7 @@ class EventStream:
                 self._refuse_all(Resync())
             except Unavailable:
                 log.warning("event_log_unavailable")
+            await asyncio.sleep(SHORTEST_PAUSE)  # so that a thousand commits a second are read with a hundred statements
 
     async def _read_all(self) -> None:
         more = True

@@ -5,11 +5,10 @@ from typing import Any
 from sqlalchemy import delete, insert, select, text, update
 
 from models.base import Model
-from models.database import Database
+from models.database import SAY_WHO, Database
 from models.history import Change
 from models.identity import User
 from models.scheduling import Resource, ResourceKind
-from resolvers.context import SAY_WHO
 from tests.sql import sql, value
 
 
