@@ -129,6 +129,12 @@ class Unavailable(ApiError):
     code, status, message = "UNAVAILABLE", 503, "The service is temporarily unavailable. Try again shortly."
 
 
+class Undeliverable(ApiError):
+    """An address takes no messages, so that trying again would not help."""
+
+    code, status, message = "UNDELIVERABLE", 422, "This address takes no messages."
+
+
 def retry_after(error: ApiError | None) -> int | None:
     """After how many seconds the same call may succeed, where that is known."""
     if isinstance(error, Unavailable):

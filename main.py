@@ -40,6 +40,7 @@ from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
 from web.health import health_routes
+from web.newsletter import newsletter_routes
 from web.pages import page_routes
 from web.requests import Requests
 
@@ -81,7 +82,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         return simulator
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    routes = [WebSocketRoute("/graphql", graphql_socket), *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)]
+    pages = [*health_routes(), *page_routes(), *newsletter_routes()]
+    routes = [WebSocketRoute("/graphql", graphql_socket), *demo_only, *pages, Mount("/", older_systems)]
     app = Atrium(routes=routes, lifespan=lifespan)
     app.state.settings = settings
     return app

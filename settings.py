@@ -1,8 +1,10 @@
 """Every setting of the server, with its default; read from the environment and from a file named .env."""
 
+import json
 from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -52,6 +54,13 @@ class FaceMatcher(StrEnum):
     SIMULATOR = "simulator"
     OPENCV = "opencv"
     PROVIDER = "provider"
+
+
+class SmsProvider(StrEnum):
+    """Who carries text messages."""
+
+    TWILIO = "twilio"
+    MSG91 = "msg91"
 
 
 class Mode(StrEnum):
@@ -168,6 +177,25 @@ class Settings(BaseSettings):
     smtp_user: str | None = Field(None, description="Account at the mail server.")
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
+    message_channels: str = Field(
+        "email,sms,push",
+        description="Ways that messages take, separated by commas; production needs a gateway for each of them. E-mail is always one.",
+    )
+    sms_provider: SmsProvider | None = Field(
+        None, description="twilio or msg91; in demo mode texts only go to the outbox when it is empty."
+    )
+    twilio_account_sid: str | None = Field(None, description="Account at Twilio, AC….")
+    twilio_auth_token: SecretStr | None = Field(None, description="Token of that account.")
+    twilio_from: str | None = Field(None, description="Number that texts come from, or a messaging service, MG….")
+    msg91_auth_key: SecretStr | None = Field(None, description="Key of the account at MSG91.")
+    msg91_template_id: str | None = Field(None, description="Flow at MSG91 whose only variable, ##message##, is the text.")
+    fcm_credentials_file: str | None = Field(
+        None, description="Service account of Firebase, as its JSON file; in demo mode pushes only go to the outbox when it is empty."
+    )
+    public_url: str | None = Field(None, description="Address of this server in links of messages; http://localhost:PORT when empty.")
+    app_url: str | None = Field(None, description="Address of the app that messages lead to; they carry no such link when it is empty.")
+    reminder_hour: int = Field(10, ge=0, le=23, description="Local hour of the day before a visit from which on its reminder is sent.")
+    campaign_rate: int = Field(600, ge=1, le=60_000, description="Mails of campaigns that are sent in a minute, by all processes together.")
 
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error; info has a line for each request.")
     log_format: LogFormat | None = Field(None, description="text or json; when empty, text in demo mode and json in production.")
@@ -250,6 +278,30 @@ class Settings(BaseSettings):
     def _is_a_bus(cls, url: str | None) -> str | None:
         return _with_scheme(url, "redis", "rediss", "postgresql", "postgres")
 
+    @field_validator("public_url", "app_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "https", "http")
+
+    @field_validator("fcm_credentials_file")
+    @classmethod
+    def _is_a_service_account(cls, file: str | None) -> str | None:
+        if file is not None:
+            try:
+                found = json.loads(Path(file).read_text())
+            except (OSError, ValueError):
+                raise ValueError("it cannot be read as JSON") from None
+            if not isinstance(found, dict) or not {"project_id", "private_key", "client_email", "token_uri"} <= found.keys():
+                raise ValueError("it is not the file of a service account")
+        return file
+
+    @field_validator("message_channels")
+    @classmethod
+    def _are_channels(cls, text: str) -> str:
+        if unknown := {each.strip() for each in text.split(",")} - {"email", "sms", "push"}:
+            raise ValueError(f"there is no channel {', '.join(sorted(unknown))}")
+        return text
+
     @model_validator(mode="after")
     def _listen_on_two_ports(self) -> Self:
         if self.port == self.crm_port:
@@ -296,6 +348,35 @@ class Settings(BaseSettings):
     def face_login_is(self) -> FaceLogin:
         """Whether people may sign in with their face in this process."""
         return self.face_login or (FaceLogin.ON if self.is_demo else FaceLogin.OFF)
+
+    @model_validator(mode="after")
+    def _name_gateways(self) -> Self:
+        """A provider comes with all that it needs, and production has one for every channel."""
+        needed = {
+            SmsProvider.TWILIO: ("twilio_account_sid", "twilio_auth_token", "twilio_from"),
+            SmsProvider.MSG91: ("msg91_auth_key", "msg91_template_id"),
+        }
+        missing = [name.upper() for name in needed[self.sms_provider] if not getattr(self, name)] if self.sms_provider else []
+        if missing:
+            raise ValueError(f"SMS_PROVIDER={self.sms_provider} needs {', '.join(missing)}")
+        if self.mode is Mode.PRODUCTION:
+            if "sms" in self.channels and self.sms_provider is None:
+                raise ValueError("production needs SMS_PROVIDER, or MESSAGE_CHANNELS without sms")
+            if "push" in self.channels and not self.fcm_credentials_file:
+                raise ValueError("production needs FCM_CREDENTIALS_FILE, or MESSAGE_CHANNELS without push")
+            if not self.public_url:
+                raise ValueError("production needs PUBLIC_URL, for the links in messages")
+        return self
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """The ways that messages take."""
+        return frozenset(each.strip() for each in self.message_channels.split(",")) & {"sms", "push"} | {"email"}
+
+    @property
+    def links_to(self) -> str:
+        """What the links in messages begin with."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
 
     @property
     def log_lines(self) -> LogFormat:

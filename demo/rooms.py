@@ -29,6 +29,7 @@ class Spa:
     slug: str
     time_zone: str
     address: str
+    city: str
     weekdays: tuple[time, time]
     weekends: tuple[time, time]
 
@@ -45,11 +46,11 @@ class Space:
 
 MANHATTAN, SANTA_MONICA, CHICAGO = 1, 2, 3
 SPAS = [
-    Spa("CoreSync Manhattan", "manhattan", "America/New_York", "118 Greene Street, New York, NY 10012",
+    Spa("CoreSync Manhattan", "manhattan", "America/New_York", "118 Greene Street, New York, NY 10012", "New York",
         (time(9), time(21)), (time(10), time(20))),
-    Spa("CoreSync Santa Monica", "santa-monica", "America/Los_Angeles", "2216 Main Street, Santa Monica, CA 90405",
+    Spa("CoreSync Santa Monica", "santa-monica", "America/Los_Angeles", "2216 Main Street, Santa Monica, CA 90405", "Santa Monica",
         (time(8), time(20)), (time(9), time(19))),
-    Spa("CoreSync Chicago", "chicago", "America/Chicago", "845 West Randolph Street, Chicago, IL 60607",
+    Spa("CoreSync Chicago", "chicago", "America/Chicago", "845 West Randolph Street, Chicago, IL 60607", "Chicago",
         (time(10), time(20)), (time(10), time(18))),
 ]  # fmt: skip
 
@@ -146,7 +147,8 @@ async def fill(db: AsyncSession, world: World) -> None:
         {"schedule_id": schedule, "day": day, "reason": reason} for schedule in schedules for day, reason in closed_days(world.today)
     ])  # fmt: skip
     await put(db, Location, [
-        {"id": number, "name": spa.name, "slug": spa.slug, "time_zone": spa.time_zone, "address": spa.address, "schedule_id": schedule}
+        {"id": number, "name": spa.name, "slug": spa.slug, "time_zone": spa.time_zone, "address": spa.address, "city": spa.city,
+         "schedule_id": schedule}
         for number, (spa, schedule) in enumerate(zip(SPAS, schedules, strict=True), start=1)
     ])  # fmt: skip
     spaces = [(location, space) for location, inside in ROOMS.items() for space in inside]

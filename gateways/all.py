@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from gateways.devices import Devices
 from gateways.faces import Faces
 from gateways.mail import Mailer
+from gateways.push import Firebase, open_push
 from gateways.simulators.devices import SimulatedDevices
 from gateways.simulators.stripe import Deliver, StripeSimulator
+from gateways.sms import Texter, open_sms
 from gateways.stripe import Stripe
 from models.database import Database
 from settings import DEMO_SECRETS, Settings
@@ -29,6 +31,8 @@ class Gateways:
     faces: Faces
     devices: Devices | None = None
     mail: Mailer | None = None
+    sms: Texter | None = None
+    push: Firebase | None = None
     simulators: Simulators = field(default_factory=Simulators)
 
 
@@ -48,5 +52,7 @@ async def open_gateways(
             faces=await stack.enter_async_context(Faces.of(settings)),
             devices=await stack.enter_async_context(Devices(SimulatedDevices(database))) if settings.is_demo else None,
             mail=Mailer(settings) if settings.smtp_host else None,
+            sms=await stack.enter_async_context(open_sms(settings)),
+            push=await stack.enter_async_context(open_push(settings)),
             simulators=simulators,
         )

@@ -1,14 +1,31 @@
 """Mails through any server that speaks SMTP."""
 
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import make_msgid
 
 import aiosmtplib
 
-from errors import Unavailable
+from errors import Unavailable, Undeliverable
 from settings import Settings
 
 TLS_PORT = 465
+FOR_GOOD = 500
+"""From this code on a server says that trying again would not help."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail: always with a plain text, mostly with the same as HTML."""
+
+    to: str
+    subject: str
+    text: str
+    html: str | None = None
+    unsubscribe_url: str | None = None
+    """Where one POST, without any question asked, ends such mails (RFC 8058)."""
+    name: str | None = None
+    """The same for every try, so that mailboxes can tell a mail that arrives twice."""
 
 
 class Mailer:
@@ -17,16 +34,12 @@ class Mailer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def send(self, to: str, subject: str, body: str) -> None:
-        """Send one mail of plain text; raises Unavailable when the server does not take it."""
+    async def send(self, mail: Mail) -> None:
+        """Send one mail; Unavailable when the server does not take it now, Undeliverable when it never will."""
         settings = self._settings
-        mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = settings.mail_from, to, subject
-        mail["Message-ID"] = make_msgid(domain=settings.mail_from.rpartition("@")[2].strip("> ") or None)
-        mail.set_content(body)
         try:
             await aiosmtplib.send(
-                mail,
+                self._message(mail),
                 hostname=settings.smtp_host,
                 port=settings.smtp_port,
                 username=settings.smtp_user,
@@ -34,5 +47,25 @@ class Mailer:
                 use_tls=settings.smtp_port == TLS_PORT,
                 timeout=20,
             )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            if all(each.code >= FOR_GOOD for each in error.recipients):
+                raise Undeliverable(f"The mail server refuses the address: {error.recipients[0].code}.") from error
+            raise Unavailable("The mail server does not take mails now.") from error
+        except aiosmtplib.SMTPNotSupported as error:
+            raise Undeliverable("The mail server cannot write to such an address.") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable("The mail server does not take mails now.") from error
+
+    def _message(self, mail: Mail) -> EmailMessage:
+        message, sender = EmailMessage(), self._settings.mail_from
+        domain = sender.rpartition("@")[2].strip("> ") or "localhost"
+        # Subjects carry names that people chose: no line break may begin another header.
+        message["From"], message["To"], message["Subject"] = sender, mail.to, " ".join(mail.subject.split())
+        message["Message-ID"] = f"<{mail.name}@{domain}>" if mail.name else make_msgid(domain=domain)
+        if mail.unsubscribe_url:
+            message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
+        return message

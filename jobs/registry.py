@@ -7,7 +7,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import booking_mails, device_commands, equipment, faces, notifications, population, refunds, visits
+from resolvers import (
+    booking_mails,
+    campaign_sending,
+    delivery,
+    device_commands,
+    equipment,
+    faces,
+    forms,
+    population,
+    receipts,
+    refunds,
+    reminders,
+    visits,
+)
 
 
 @dataclass(frozen=True)
@@ -22,8 +35,13 @@ class Job:
 
 
 JOBS = (
-    Job("send_message", notifications.send_message),
+    Job("send_message", delivery.send_message),
+    Job("send_notification", delivery.send_notification),
     Job("tell_about_booking", booking_mails.tell_about_booking),
+    Job("tell_staff_of_form", forms.tell_staff_of_form),
+    Job("send_receipt", receipts.send_receipt),
+    Job("remind_of_visits", reminders.remind_of_visits, tries=3, seconds=300),
+    Job("run_campaigns", campaign_sending.run_campaigns, tries=3, seconds=300),
     Job("revert_device", device_commands.revert_device, tries=6),
     Job("finish_refund", refunds.finish_refund),
     Job("prepare_rooms", equipment.prepare_rooms, tries=1),
@@ -44,6 +62,8 @@ JOBS = (
 )
 
 CALENDAR = {
+    "run_campaigns": "* * * * *",
+    "remind_of_visits": "*/5 * * * *",
     "release_expired_holds": "* * * * *",
     "prepare_rooms": "* * * * *",
     "complete_visits": "*/5 * * * *",

@@ -86,8 +86,9 @@ async def forget_face_checks(ctx: Context) -> None:
 
 
 async def forget_sent_messages(ctx: Context) -> None:
-    """Delete messages after the days for which sent ones are kept; what could not be sent stays."""
-    await _forget(ctx, OutboxMessage, select(OutboxMessage.id).where(OutboxMessage.sent_at < _ago(days=ctx.settings.outbox_days)))
+    """Delete messages after the days for which they are kept, sent or given up; what is still to be sent stays."""
+    ended = func.coalesce(OutboxMessage.sent_at, OutboxMessage.failed_at)
+    await _forget(ctx, OutboxMessage, select(OutboxMessage.id).where(ended < _ago(days=ctx.settings.outbox_days)))
 
 
 async def forget_finished_jobs(ctx: Context) -> None:

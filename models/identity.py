@@ -56,6 +56,7 @@ class User(Visible):
     is_active: Mapped[bool] = mapped_column(default=True, doc="False for an account that is blocked or erased.")
     email_notifications: Mapped[bool] = mapped_column(default=True, doc="Whether mails about bookings are wanted.")
     sms_notifications: Mapped[bool] = mapped_column(default=False, doc="Whether text messages are wanted.")
+    push_notifications: Mapped[bool] = mapped_column(default=True, server_default=text("true"), doc="Whether pushes are wanted.")
     biometric_enabled: Mapped[bool] = mapped_column(default=False, doc="Whether a face is enrolled.")
     erased_at: Mapped[datetime | None] = mapped_column(doc="When the person was erased; what the books need of the row stays.")
     resource_id: Mapped[int] = mapped_column(ForeignKey("resources.id"), unique=True, doc="What is reserved when this person is busy.")

@@ -1,12 +1,16 @@
-"""What the server says to people: every mail, text message and push, queued in the transaction that gives reason for it."""
+"""What the server says to people: what they find in the app, what they want to be told how, and every message that leaves the house."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Model
+from models.base import SENSITIVE, Model, Visible
 
 
 class Channel(StrEnum):
@@ -17,21 +21,160 @@ class Channel(StrEnum):
     PUSH = "push"
 
 
+class NotificationKind(StrEnum):
+    """What a message is about; each has its template."""
+
+    BOOKING_RECEIVED = "booking_received"
+    BOOKING_CONFIRMED = "booking_confirmed"
+    BOOKING_MOVED = "booking_moved"
+    BOOKING_CANCELLED = "booking_cancelled"
+    BOOKING_REMINDER = "booking_reminder"
+    PAYMENT_RECEIPT = "payment_receipt"
+    MEMBERSHIP_STARTED = "membership_started"
+    MEMBERSHIP_UPGRADED = "membership_upgraded"
+    MEMBERSHIP_RENEWED = "membership_renewed"
+    MEMBERSHIP_ENDING = "membership_ending"
+    MEMBERSHIP_ENDED = "membership_ended"
+    MEMBERSHIP_PAYMENT_FAILED = "membership_payment_failed"
+    FORM_RECEIVED = "form_received"
+    SPECIAL_OFFER = "special_offer"
+    SECURITY_CODE = "security_code"
+    EMAIL_CODE = "email_code"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_KNOWN = "email_known"
+    PHONE_CHANGED = "phone_changed"
+    ACCOUNT_WARNING = "account_warning"
+    NEWSLETTER_CONFIRMATION = "newsletter_confirmation"
+    NEWSLETTER_WELCOME = "newsletter_welcome"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a kind of message is sent unless its reader wants it otherwise."""
+
+    channels: frozenset[Channel]
+    is_necessary: bool = False
+    """Whether it is sent whatever anybody wants, since something cannot be done without it."""
+    is_optional: bool = True
+    """Whether people choose their channels for it; what has a consent of its own, or is necessary, they do not."""
+
+
+_BY_MAIL = frozenset({Channel.EMAIL})
+_EVERYWHERE = frozenset(Channel)
+_NEWS = Rule(frozenset({Channel.EMAIL, Channel.PUSH}))
+_NECESSARY = Rule(_BY_MAIL, is_necessary=True, is_optional=False)
+_ON_CONSENT = Rule(_BY_MAIL, is_optional=False)
+
+RULES: Mapping[NotificationKind, Rule] = MappingProxyType(
+    {
+        NotificationKind.BOOKING_RECEIVED: _NEWS,
+        NotificationKind.BOOKING_CONFIRMED: _NEWS,
+        NotificationKind.BOOKING_MOVED: _NEWS,
+        NotificationKind.BOOKING_CANCELLED: _NEWS,
+        NotificationKind.BOOKING_REMINDER: Rule(_EVERYWHERE),
+        NotificationKind.PAYMENT_RECEIPT: _NECESSARY,
+        NotificationKind.MEMBERSHIP_STARTED: _NEWS,
+        NotificationKind.MEMBERSHIP_UPGRADED: _NEWS,
+        NotificationKind.MEMBERSHIP_RENEWED: _NEWS,
+        NotificationKind.MEMBERSHIP_ENDING: _NEWS,
+        NotificationKind.MEMBERSHIP_ENDED: _NEWS,
+        NotificationKind.MEMBERSHIP_PAYMENT_FAILED: _NECESSARY,
+        NotificationKind.FORM_RECEIVED: _NEWS,
+        NotificationKind.SPECIAL_OFFER: _ON_CONSENT,
+        NotificationKind.SECURITY_CODE: _NECESSARY,
+        NotificationKind.EMAIL_CODE: _NECESSARY,
+        NotificationKind.EMAIL_CHANGED: _NECESSARY,
+        NotificationKind.EMAIL_KNOWN: _NECESSARY,
+        NotificationKind.PHONE_CHANGED: _NECESSARY,
+        NotificationKind.ACCOUNT_WARNING: _NECESSARY,
+        NotificationKind.NEWSLETTER_CONFIRMATION: _ON_CONSENT,
+        NotificationKind.NEWSLETTER_WELCOME: _ON_CONSENT,
+    }
+)
+
+
+class Notification(Visible):
+    """What a person finds in the app under the bell."""
+
+    __tablename__ = "notifications"
+    __history__ = False
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[NotificationKind] = mapped_column(doc="What it is about.")
+    title: Mapped[str] = mapped_column(doc="A few words.")
+    message: Mapped[str] = mapped_column(doc="One sentence.")
+    action_url: Mapped[str | None] = mapped_column(doc="Where the app goes from it, such as /bookings/123.")
+    cause: Mapped[str | None] = mapped_column(unique=True, doc="What it stands for, such as booking:5:received:…; said once.")
+    read_at: Mapped[datetime | None] = mapped_column(doc="When it was read.")
+
+    __table_args__ = (
+        Index(None, "user_id", "id"),
+        Index("ix_notifications_unread", "user_id", postgresql_where=text("read_at IS NULL")),
+    )
+
+
+class NotificationPreference(Model):
+    """How somebody wants one kind of message on one channel, where that is not as usual."""
+
+    __tablename__ = "notification_preferences"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[NotificationKind]
+    channel: Mapped[Channel]
+    is_wanted: Mapped[bool]
+
+    __table_args__ = (UniqueConstraint("user_id", "kind", "channel"),)
+
+
+class PushPlatform(StrEnum):
+    """What kind of device takes pushes."""
+
+    ANDROID = "android"
+    IOS = "ios"
+    WEB = "web"
+
+
+class PushDevice(Visible):
+    """A device on which somebody is signed in and takes pushes; it goes with the sign-in."""
+
+    __tablename__ = "push_devices"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token: Mapped[str] = mapped_column(unique=True, info=SENSITIVE)
+    platform: Mapped[PushPlatform] = mapped_column(doc="What kind of device it is.")
+    name: Mapped[str] = mapped_column(default="", doc="What its owner calls it.")
+    session: Mapped[UUID | None] = mapped_column(index=True)
+
+
 class OutboxMessage(Model):
-    """One message to one person. Outside demo mode its text is emptied once it is sent, for it may hold a code."""
+    """One message to one address. Outside demo mode its text is emptied once it is sent, for it may hold a code."""
 
     __tablename__ = "outbox_messages"
     __history__ = False
 
     channel: Mapped[Channel]
+    kind: Mapped[NotificationKind | None] = mapped_column(doc="What it is about.")
     to: Mapped[str] = mapped_column(doc="E-mail address, phone number or device token.")
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     subject: Mapped[str] = mapped_column(default="")
     body: Mapped[str]
+    html: Mapped[str | None] = mapped_column(doc="The same as HTML, of a mail; emptied once it is sent.")
     cause: Mapped[str | None] = mapped_column(unique=True, doc="What it stands for, such as booking:5:received; said once.")
     code: Mapped[str | None] = mapped_column(doc="The one-time code it carries, so that the demo can show it.")
     link: Mapped[str | None] = mapped_column(doc="The link it carries, so that the demo can show it.")
+    unsubscribe_url: Mapped[str | None] = mapped_column(doc="Where one POST ends mails of its sort.")
+    is_at_most_once: Mapped[bool] = mapped_column(
+        default=False,
+        server_default=text("false"),
+        doc="Whether it is rather lost than sent twice, when nobody knows what became of a try.",
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    begun_at: Mapped[datetime | None] = mapped_column(doc="When a worker began to send it.")
     sent_at: Mapped[datetime | None] = mapped_column(doc="When the gateway took it.")
+    failed_at: Mapped[datetime | None] = mapped_column(doc="When it was given up.")
+    failure: Mapped[str | None] = mapped_column(doc="Why it was given up.")
 
-    __table_args__ = (Index("ix_outbox_messages_to_id", func.lower(to), "id"),)
+    __table_args__ = (
+        Index("ix_outbox_messages_to_id", func.lower(to), "id"),
+        CheckConstraint("sent_at IS NULL OR failed_at IS NULL", name="one_end"),
+    )

@@ -64,6 +64,7 @@ class Location(Visible):
     time_zone: Mapped[str] = mapped_column(doc="IANA name of its time zone.")
     currency: Mapped[str] = mapped_column(default="USD", doc="ISO 4217 code in which it charges.")
     address: Mapped[str] = mapped_column(default="", doc="Street address.")
+    city: Mapped[str] = mapped_column(default="", server_default="", doc="The city it is in.")
     schedule_id: Mapped[int] = mapped_column(ForeignKey("schedules.id"))
 
     schedule: Mapped[Schedule] = relationship(lazy="raise")

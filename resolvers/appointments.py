@@ -197,8 +197,7 @@ async def _take(ctx: Context, offer: Offer, place: Place, wish: Wish) -> Booking
         await announce(db, BookingRequested(booking))
         if booking.status is BookingStatus.CONFIRMED:
             await announce(db, BookingConfirmed(booking))
-        if place.wants_mail:
-            await tell_about(db, booking, News.RECEIVED)
+        await tell_about(db, booking, News.CONFIRMED if booking.status is BookingStatus.CONFIRMED else News.RECEIVED)
         answers(db, booking)
     return booking
 

@@ -1,4 +1,4 @@
-"""What customers are told about their appointments: queued with the change, written by a job from what is true then."""
+"""What customers are told about their appointments: queued with the change, worded by a job from what is true then."""
 
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -6,67 +6,63 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import clock
 from jobs.queue import enqueue
-from models.bookings import Appointment, Booking
+from models.bookings import Appointment, Booking, BookingStatus
 from models.catalogue import Service
 from models.identity import User
-from models.notifications import OutboxMessage
+from models.notifications import Notification, NotificationKind
 from models.rooms import Room
 from models.scheduling import Location
 from resolvers.context import Context
-from resolvers.notifications import send
+from resolvers.letters import spell_day, spell_hour, spell_money
+from resolvers.notifications import notify
 
 
 class News(StrEnum):
     """What happened to an appointment."""
 
     RECEIVED = "received"
+    CONFIRMED = "confirmed"
     MOVED = "moved"
     CANCELLED = "cancelled"
 
 
-CLOSING = {
-    News.RECEIVED: ["Should your plans change, you can move or cancel it in the app.", "", "See you soon"],
-    News.MOVED: ["Should your plans change again, you can move or cancel it in the app.", "", "See you soon"],
-    News.CANCELLED: ["We would be glad to see you another time."],
-}
-
-
 async def tell_about(db: AsyncSession, booking: Booking, news: News) -> None:
-    """Queue the mail about an appointment in this transaction."""
-    said = {"booking_id": booking.id, "news": news.value, "cause": f"booking:{booking.id}:{news}:{booking.starts_at.isoformat()}"}
+    """Have its customer told about an appointment, in this transaction."""
+    said = {"booking_id": booking.id, "news": news.value, "cause": f"booking:{booking.id}:{news}:{clock.now().isoformat()}"}
     await enqueue(db, "tell_about_booking", said)
 
 
 async def tell_about_booking(ctx: Context, booking_id: int, news: News, cause: str) -> None:
-    """Write the mail about an appointment, unless its customer wants none or it was written before."""
+    """Tell a customer what happened to their appointment; what a cancellation has overtaken is not told any more."""
     async with ctx.writing() as db:
-        if await db.scalar(select(OutboxMessage.id).where(OutboxMessage.cause == cause)) is not None:
-            return
-        found = await db.execute(
-            select(Booking, User, Service.name, Location.name, Location.address, Location.time_zone, Room.name)
-            .join(User, User.id == Booking.customer_id)
-            .join(Service, Service.id == Booking.service_id)
-            .join(Location, Location.id == Booking.location_id)
-            .join(Appointment, Appointment.booking_id == Booking.id)
-            .join(Room, Room.id == Appointment.room_id)
-            .where(Booking.id == booking_id)
-        )
-        booking, customer, service, location, address, zone, room = found.one()
-        if customer.email is None or not customer.email_notifications:
-            return
-        starts = booking.starts_at.astimezone(ZoneInfo(zone))
-        lines = [
-            f"Dear {customer.first_name or 'guest'},",
-            "",
-            f"your booking {booking.reference} is {news}.",
-            "",
-            f"  {service}",
-            f"  {starts:%A}, {starts.day} {starts:%B %Y}, {starts:%H:%M} ({zone})",
-            f"  {', '.join(each for each in (room, location, address) if each)}",
-            f"  Total: {booking.total_amount:.2f} {booking.currency}",
-            "",
-            *CLOSING[news],
-        ]
-        subject = f"Your booking {booking.reference} is {news}: {service}"
-        await send(db, to=customer.email, subject=subject, body="\n".join(lines), user_id=customer.id, cause=cause)
+        status = await db.scalar(select(Booking.status).where(Booking.id == booking_id))
+        if status is not BookingStatus.CANCELLED or news == News.CANCELLED:
+            await say(db, booking_id, NotificationKind(f"booking_{news}"), cause)
+
+
+async def say(db: AsyncSession, booking_id: int, kind: NotificationKind, cause: str) -> Notification | None:
+    """Tell the customer of an appointment about it, as it is now."""
+    found = await db.execute(
+        select(Booking, User, Service.name, Location.name, Location.address, Location.time_zone, Room.name)
+        .join(User, User.id == Booking.customer_id)
+        .join(Service, Service.id == Booking.service_id)
+        .join(Location, Location.id == Booking.location_id)
+        .join(Appointment, Appointment.booking_id == Booking.id)
+        .join(Room, Room.id == Appointment.room_id)
+        .where(Booking.id == booking_id)
+    )
+    booking, customer, service, location, address, zone, room = found.one()
+    starts = booking.starts_at.astimezone(ZoneInfo(zone))
+    facts = {
+        "first_name": customer.first_name,
+        "reference": booking.reference,
+        "service": service,
+        "day": spell_day(starts.date()),
+        "hour": spell_hour(starts),
+        "zone": zone,
+        "place": ", ".join(each for each in (room, location, address) if each),
+        "total": spell_money(booking.total_amount, booking.currency),
+    }
+    return await notify(db, customer.id, kind, facts, cause=cause, action_url=f"/bookings/{booking.id}")

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from errors import BadUserInput
 from models.identity import EmailChange, User
 from resolvers.account_mails import ask_to_confirm, tell_of_known_address, tell_of_new_email
+from resolvers.consents import move_consents
 from resolvers.context import Context
 from resolvers.idempotency import answers
 from resolvers.identity import confirm_password, naming_the_field
@@ -77,6 +78,8 @@ async def confirm_email(ctx: Context, *, token: str) -> EmailConfirmed:
             old, user.email = user.email, change.email
             await db.delete(change)
             await tell_of_new_email(db, user, old)
+            if old is not None:
+                await move_consents(db, old, change.email, ctx.now())
             done = EmailConfirmed(EmailAddress(change.email))
             answers(db, done)
     return done

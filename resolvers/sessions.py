@@ -5,11 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import Unauthenticated
 from models.identity import Session, User
+from models.notifications import PushDevice
 from resolvers.context import REVOKED, Context
 from resolvers.idempotency import answers
 from resolvers.limits import limit
@@ -122,6 +123,8 @@ async def end_sessions(db: AsyncSession, reason: EndReason, *which: ColumnElemen
     for each in sessions:
         await announce(db, SessionEnded(each))
         db.info.setdefault(REVOKED, set()).add(each.user_id)
+    if sessions:  # who signs out on a device must not read there what others are told
+        await db.execute(delete(PushDevice).where(PushDevice.session.in_([each.family for each in sessions])))
     return len(sessions)
 
 

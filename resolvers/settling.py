@@ -17,6 +17,7 @@ from gateways.stripe import Card
 from jobs.queue import enqueue
 from models.bookings import BOOKING_MOVES, Booking, BookingStatus, PaymentStatus
 from models.payments import PAYMENT_MOVES, Payment, PaymentPurpose, Refund
+from resolvers.booking_mails import News, tell_about
 from resolvers.cards import keep_card
 from resolvers.ledger import clearing, post, revenue
 from resolvers.moves import move
@@ -75,6 +76,7 @@ async def settle(db: AsyncSession, payment: Payment, settlement: Settlement) -> 
             payment_id=payment.id,
             booking_id=payment.booking_id,
         )
+        await enqueue(db, "send_receipt", {"payment_id": payment.id})
         if payment.purpose in WHEN_PAID:
             await WHEN_PAID[payment.purpose](db, payment)
     return is_new
@@ -110,6 +112,7 @@ async def _confirm_booking(db: AsyncSession, payment: Payment) -> None:
     await announce(db, BookingPaid(booking))
     if was_pending:
         await announce(db, BookingConfirmed(booking))
+        await tell_about(db, booking, News.CONFIRMED)
 
 
 async def give_back(db: AsyncSession, payment: Payment, reason: str) -> None:

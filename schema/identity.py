@@ -29,6 +29,7 @@ class User(Record):
     roles: list[Role] = expression(_roles, "What the person may do; roles that wait for approval are left out.")
     email_notifications: bool
     sms_notifications: bool
+    push_notifications: bool
     biometric_enabled: bool
     membership_status: str = expression(memberships.status_of, "none, the plan's tier (standard or premium), or expired.")
     is_member: bool = expression(memberships.is_member, "Whether a membership counts now.")

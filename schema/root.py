@@ -7,15 +7,19 @@ from schema.accounts import AccountMutations, AccountQueries
 from schema.admin import AdminQueries
 from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
+from schema.campaigns import CampaignMutations, CampaignQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.enums import describe
 from schema.faces import FaceMutations, FaceQueries
 from schema.fields import OperationField
+from schema.forms import FormMutations, FormQueries
 from schema.history import HistoryQueries
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
 from schema.jobs import JobMutations, JobQueries
 from schema.ledger import LedgerQueries
 from schema.memberships import MembershipQueries
+from schema.newsletter import NewsletterMutations, NewsletterQueries
+from schema.notifications import NotificationMutations, NotificationQueries, NotificationSubscriptions
 from schema.passkeys import PasskeyMutations, PasskeyQueries
 from schema.payments import PaymentMutations, PaymentQueries
 from schema.preferences import PreferencesMutations, PreferencesQueries
@@ -38,6 +42,10 @@ class Query(
     PreferencesQueries,
     RecommendationQueries,
     AnalyticsQueries,
+    NotificationQueries,
+    FormQueries,
+    NewsletterQueries,
+    CampaignQueries,
     AdminQueries,
     HistoryQueries,
     JobQueries,
@@ -58,6 +66,10 @@ class Mutation(
     PreferencesMutations,
     RecommendationMutations,
     AnalyticsMutations,
+    NotificationMutations,
+    FormMutations,
+    NewsletterMutations,
+    CampaignMutations,
     JobMutations,
     FaceMutations,
     PasskeyMutations,
@@ -67,7 +79,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be followed as it happens.")
-class Subscription(BookingSubscriptions, RoomSubscriptions):
+class Subscription(BookingSubscriptions, RoomSubscriptions, NotificationSubscriptions):
     """The root of what is followed."""
 
 

@@ -20,6 +20,7 @@ class Location(Record):
     time_zone: str
     currency: str
     address: str
+    city: str
 
 
 @strawberry.type(description="A time at which a room is free.")

@@ -26,12 +26,6 @@ TO_COME = {
     "coresync.investment.opportunities",
     "coresync.investment.document",
     "coresync.investment.express-interest",
-    "coresync.forms.contact",
-    "coresync.forms.membership-inquiry",
-    "coresync.forms.newsletter",
-    "coresync.notifications.list",
-    "coresync.notifications.mark-read",
-    "coresync.notifications.preferences-update",
     "coresync.admin.dashboard",
 }
 
