@@ -10,7 +10,7 @@ class ApiError(Exception):
     status: ClassVar[int] = 500
     message: str = "Unexpected server error."
 
-    def __init__(self, message: str | None = None, *, details: Any = None, **fields: str) -> None:
+    def __init__(self, message: str | None = None, /, *, details: Any = None, **fields: str) -> None:
         super().__init__(message or self.message)
         self.message = message or self.message
         self.details: dict[str, object] = details or {}

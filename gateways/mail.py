@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import Policy
 from email.utils import make_msgid
 
 import aiosmtplib
@@ -26,6 +27,21 @@ class Mail:
     """Where one POST, without any question asked, ends such mails (RFC 8058)."""
     name: str | None = None
     """The same for every try, so that mailboxes can tell a mail that arrives twice."""
+
+
+class _Verbatim(str):
+    """A header that is written as it is: Python would encode a long address like words of another language, and no mailbox reads that."""
+
+    name: str
+
+    def __new__(cls, name: str, value: str) -> "_Verbatim":
+        made = super().__new__(cls, value)
+        made.name = name
+        return made
+
+    def fold(self, *, policy: Policy) -> str:
+        """The line as it goes over the wire."""
+        return f"{self.name}: {self}{policy.linesep}"
 
 
 class Mailer:
@@ -63,7 +79,7 @@ class Mailer:
         message["From"], message["To"], message["Subject"] = sender, mail.to, " ".join(mail.subject.split())
         message["Message-ID"] = f"<{mail.name}@{domain}>" if mail.name else make_msgid(domain=domain)
         if mail.unsubscribe_url:
-            message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+            message["List-Unsubscribe"] = _Verbatim("List-Unsubscribe", f"<{mail.unsubscribe_url}>")
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(mail.text)
         if mail.html:

@@ -92,7 +92,8 @@ def readers(ctx: Context, purpose: ConsentPurpose, conditions: dict[str, Any]) -
         .join(User, func.lower(User.email) == MarketingConsent.email, isouter=True)
         .where(MarketingConsent.purpose == purpose, MarketingConsent.withdrawn_at.is_(None), User.is_active.is_not(False))
     )
-    return found.where(*(CONDITIONS[name](ctx, value) for name, value in conditions.items()))
+    narrowed: Select[Any] = found.where(*(CONDITIONS[name](ctx, value) for name, value in conditions.items()))
+    return narrowed
 
 
 def _members(ctx: Context) -> Select[Any]:

@@ -71,7 +71,6 @@ class Letter:
     html: str = strawberry.field(description="The mail as HTML.")
 
 
-strawberry.enum(Channel, description=Channel.__doc__)
 strawberry.enum(NotificationEventKind, description=NotificationEventKind.__doc__)
 
 

@@ -1,11 +1,12 @@
 """What people are told, and what a demo shows of it."""
 
+import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,31 +16,20 @@ from starlette.applications import Starlette
 import clock
 from demo.clock import read_clock
 from demo.routes import demo_routes
-from errors import Unavailable
+from errors import Unavailable, Undeliverable
 from gateways.all import open_gateways
 from jobs.queue import enqueue
-from models.bookings import Appointment, Booking, BookingKind
+from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.database import Database
 from models.identity import User
 from models.notifications import Channel, OutboxMessage
 from resolvers.booking_mails import News, tell_about_booking
 from resolvers.context import Context
-from resolvers.notifications import send, send_message
-from settings import Mode, Settings
+from resolvers.delivery import send_message
+from resolvers.notifications import send
+from settings import Settings
+from tests.telling import Post, bell, in_production, outbox, work_off
 from tests.worlds import make_person, make_spa
-
-
-class Post:
-    """A mail gateway that keeps what it is given."""
-
-    def __init__(self, *, is_down: bool = False) -> None:
-        self.is_down = is_down
-        self.sent: list[tuple[str, str, str]] = []
-
-    async def send(self, to: str, subject: str, body: str) -> None:
-        if self.is_down:
-            raise Unavailable
-        self.sent.append((to, subject, body))
 
 
 @pytest.fixture
@@ -57,21 +47,14 @@ async def client(ctx: Context) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def queue(ctx: Context, **message: str) -> int:
+async def queue(ctx: Context, **message: Any) -> int:
     async with ctx.writing() as db:
-        return (await send(db, **{"to": "Ann@Example.com", "body": "Your code is 123456.", **message})).id  # type: ignore[arg-type]
+        return (await send(db, **{"to": "Ann@Example.com", "body": "Your code is 123456.", **message})).id
 
 
 async def kept(ctx: Context) -> OutboxMessage:
     async with ctx.database.sessions() as db:
         return (await db.scalars(select(OutboxMessage))).one()
-
-
-def in_production(ctx: Context, post: Post | None) -> Context:
-    """The same context as a production server with this mail gateway would have it."""
-    settings = ctx.settings.model_copy(update={"mode": Mode.PRODUCTION})
-    settings.__dict__.pop("is_demo", None)
-    return dataclasses.replace(ctx, settings=settings, gateways=dataclasses.replace(ctx.gateways, mail=post))  # type: ignore[arg-type]
 
 
 async def test_a_message_of_a_transaction_that_fails_is_not_queued(ctx: Context) -> None:
@@ -98,21 +81,63 @@ async def test_a_demo_keeps_messages_in_its_outbox(ctx: Context, client: httpx2.
 
 async def test_a_sent_message_is_sent_once_and_its_secrets_are_forgotten(ctx: Context) -> None:
     post = Post()
-    number = await queue(ctx, subject="Your code", code="123456")
+    number = await queue(ctx, subject="Your code", code="123456", html="<p>123456</p>")
     for _ in range(2):
-        await send_message(in_production(ctx, post), number)
-    assert post.sent == [("Ann@Example.com", "Your code", "Your code is 123456.")]
+        await send_message(in_production(ctx, mail=post), number)
+    [mail] = post.sent
+    assert (mail.to, mail.subject, mail.text, mail.html) == ("Ann@Example.com", "Your code", "Your code is 123456.", "<p>123456</p>")
     message = await kept(ctx)
-    assert (message.body, message.code) == ("", None)
+    assert (message.body, message.html, message.code) == ("", None, None)
     assert message.sent_at is not None
 
 
-@pytest.mark.parametrize("post", [None, Post(is_down=True)])
-async def test_what_cannot_be_sent_now_stays_queued(ctx: Context, post: Post | None) -> None:
+@pytest.mark.parametrize("gateways", [{}, {"mail": Post(Unavailable())}])
+async def test_what_cannot_be_sent_now_stays_queued_and_may_be_tried_at_once(ctx: Context, gateways: dict[str, Post]) -> None:
     number = await queue(ctx)
     with pytest.raises(Unavailable):
-        await send_message(in_production(ctx, post), number)
-    assert (await kept(ctx)).sent_at is None
+        await send_message(in_production(ctx, **gateways), number)
+    message = await kept(ctx)
+    assert (message.sent_at, message.begun_at, message.body) == (None, None, "Your code is 123456.")
+    await send_message(in_production(ctx, mail=Post()), number)
+    assert (await kept(ctx)).sent_at is not None
+
+
+async def test_what_can_never_be_sent_is_given_up_with_its_reason(ctx: Context) -> None:
+    number = await queue(ctx, code="123456")
+    post = Post(Undeliverable("No such mailbox."))
+    for _ in range(2):
+        await send_message(in_production(ctx, mail=post), number)
+    message = await kept(ctx)
+    assert (message.failure, message.body, message.code, message.sent_at) == ("No such mailbox.", "", None, None)
+    assert post.sent == []
+
+
+class Slow(Post):
+    """A mail gateway that takes its time."""
+
+    async def send(self, mail: Any, *rest: Any) -> None:
+        await asyncio.sleep(0.2)
+        await super().send(mail, *rest)
+
+
+async def test_two_workers_at_one_message_send_it_once(ctx: Context) -> None:
+    post, number = Slow(), await queue(ctx)
+    tries = [send_message(in_production(ctx, mail=post), number) for _ in range(5)]
+    ends = await asyncio.gather(*tries, return_exceptions=True)
+    assert len(post.sent) == 1
+    assert [each for each in ends if each is not None and not isinstance(each, Unavailable)] == []
+    assert (await kept(ctx)).sent_at is not None
+
+
+@pytest.mark.parametrize("at_most_once", [False, True])
+async def test_what_a_dead_worker_had_begun_is_sent_again_unless_it_is_rather_lost(ctx: Context, at_most_once: bool) -> None:
+    async with ctx.writing() as db:
+        message = await send(db, to="ann@example.com", body="Hello", is_at_most_once=at_most_once)
+        message.begun_at = datetime.now(UTC) - timedelta(minutes=4)
+    post = Post()
+    await send_message(in_production(ctx, mail=post), message.id)
+    assert len(post.sent) == (0 if at_most_once else 1)
+    assert (await kept(ctx)).failure == ("Nobody knows whether it was sent." if at_most_once else None)
 
 
 async def test_a_mail_about_a_booking_says_what_when_and_where_in_local_time_once(ctx: Context) -> None:
@@ -134,14 +159,18 @@ async def test_a_mail_about_a_booking_says_what_when_and_where_in_local_time_onc
         db.add(Appointment(booking_id=booking.id, room_id=spa.rooms[0].id))
     for _ in range(2):
         await tell_about_booking(ctx, booking.id, News.RECEIVED, "a cause")
+    await work_off(ctx)
     async with ctx.writing() as db:
         await db.execute(update(User).where(User.id == john.id).values(email_notifications=False))
+        await db.execute(update(Booking).values(status=BookingStatus.CANCELLED))
+    await tell_about_booking(ctx, booking.id, News.MOVED, "overtaken")
     await tell_about_booking(ctx, booking.id, News.CANCELLED, "another cause")
-    async with ctx.database.sessions() as db:
-        message = (await db.scalars(select(OutboxMessage).where(OutboxMessage.subject.contains(booking.reference)))).one()
-    assert message.to == "john@example.com"
-    for part in ("Dear John", "AI Massage Therapy", "Friday, 15 January 2027, 14:00", "Downtown", "187.50 USD"):
+    await work_off(ctx)
+    [message] = await outbox(ctx.database)
+    assert (message.to, message.subject) == ("john@example.com", f"Your booking {booking.reference} is received: AI Massage Therapy")
+    for part in ("Dear John", "AI Massage Therapy", "Friday, 15 January 2027", "2:00 PM (America/New_York)", "Downtown", "187.50 USD"):
         assert part in message.body
+    assert [each.title for each in await bell(ctx.database, john)] == ["Booking received", "Appointment cancelled"]
 
 
 async def test_what_is_due_later_comes_with_the_clock(ctx: Context, client: httpx2.AsyncClient) -> None:

@@ -4,6 +4,8 @@ import strawberry
 
 from models.notifications import Channel, NotificationKind
 
+strawberry.enum(Channel, description=Channel.__doc__)
+
 
 @strawberry.input(description="Whether one kind of message is wanted on one channel.")
 class KindPreference:
