@@ -12,7 +12,20 @@ import asyncpg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from demo import analytics, bookings, catalogue, faces, memberships, payments, people, plans, preferences, recommendations, rooms
+from demo import (
+    analytics,
+    bookings,
+    catalogue,
+    faces,
+    memberships,
+    messages,
+    payments,
+    people,
+    plans,
+    preferences,
+    recommendations,
+    rooms,
+)
 from demo.world import World
 from gateways.all import open_gateways
 from models.database import Database
@@ -34,6 +47,7 @@ CHAPTERS: dict[str, Fill] = {
     "preferences": preferences.fill,
     **{f"bookings {part + 1}": bookings.fill_part(part) for part in range(bookings.PARTS)},
     "ratings": analytics.fill,
+    "messages": messages.fill,
 }
 PLAYED: dict[str, Play] = {"population": recommendations.play, "plans": plans.play, "faces": faces.play}
 BEGUN = "begun"

@@ -157,4 +157,6 @@ async def _end_done(ctx: Context) -> None:
 
 async def _has_more(ctx: Context) -> bool:
     """Whether somebody waits to be written to."""
-    return bool(await ctx.fetch(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING).limit(1)))
+    waiting = select(CampaignRecipient.id).join(Campaign, Campaign.id == CampaignRecipient.campaign_id)
+    is_open = Campaign.status == CampaignStatus.SENDING, CampaignRecipient.status == RecipientStatus.PENDING
+    return bool(await ctx.fetch(waiting.where(*is_open).limit(1)))

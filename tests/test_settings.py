@@ -12,6 +12,8 @@ from startup import CannotStart, read_settings
 GOOD = {name.upper(): f"a-good-secret-of-many-characters-{number}" for number, name in enumerate(DEMO_SECRETS)} | {
     "MODE": "production",
     "SMTP_HOST": "mail.example.com",
+    "PUBLIC_URL": "https://api.example.com",
+    "MESSAGE_CHANNELS": "email",
 }
 """What production needs."""
 
@@ -97,6 +99,26 @@ def test_production_refuses_short_keys(tmp_path: Path, name: str) -> None:
 
 def test_production_starts_with_secrets_of_its_own(tmp_path: Path) -> None:
     assert read_settings(write(tmp_path / ".env", GOOD)).mode is Mode.PRODUCTION
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"MESSAGE_CHANNELS": "email,sms"}, "Production needs SMS_PROVIDER, or MESSAGE_CHANNELS without sms."),
+        ({"MESSAGE_CHANNELS": "email,push"}, "Production needs FCM_CREDENTIALS_FILE, or MESSAGE_CHANNELS without push."),
+        ({"MESSAGE_CHANNELS": "pigeon"}, "MESSAGE_CHANNELS is not valid: there is no channel pigeon."),
+        ({"PUBLIC_URL": ""}, "Production needs PUBLIC_URL, for the links in messages."),
+        ({"PUBLIC_URL": "api.example.com"}, "PUBLIC_URL is not valid: it must begin with https:// or http://."),
+        ({"SMS_PROVIDER": "twilio", "TWILIO_FROM": "+15550100"}, "SMS_PROVIDER=twilio needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN."),
+        ({"SMS_PROVIDER": "msg91"}, "SMS_PROVIDER=msg91 needs MSG91_AUTH_KEY, MSG91_TEMPLATE_ID."),
+        ({"FCM_CREDENTIALS_FILE": "/no/such/file"}, "FCM_CREDENTIALS_FILE is not valid: it cannot be read as JSON."),
+        ({"FCM_CREDENTIALS_FILE": "{here}/other.json"}, "FCM_CREDENTIALS_FILE is not valid: it is not the file of a service account."),
+    ],
+)
+def test_production_has_a_gateway_for_every_channel(tmp_path: Path, changes: dict[str, str], sentence: str) -> None:
+    (tmp_path / "other.json").write_text('{"type": "authorized_user"}')
+    changes = {name: value.replace("{here}", str(tmp_path)) for name, value in changes.items()}
+    assert refused(write(tmp_path / ".env", GOOD | changes)) == [sentence]
 
 
 def test_no_secret_shows_when_settings_are_printed() -> None:
