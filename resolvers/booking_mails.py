@@ -35,10 +35,11 @@ async def tell_about(db: AsyncSession, booking: Booking, news: News) -> None:
 
 
 async def tell_about_booking(ctx: Context, booking_id: int, news: News, cause: str) -> None:
-    """Tell a customer what happened to their appointment; what a cancellation has overtaken is not told any more."""
+    """Tell a customer what happened to their appointment; what was overtaken meanwhile is not told any more."""
     async with ctx.writing() as db:
         status = await db.scalar(select(Booking.status).where(Booking.id == booking_id))
-        if status is not BookingStatus.CANCELLED or news == News.CANCELLED:
+        is_overtaken = status is not BookingStatus.PENDING if news == News.RECEIVED else status is BookingStatus.CANCELLED
+        if not is_overtaken or news == News.CANCELLED:
             await say(db, booking_id, NotificationKind(f"booking_{news}"), cause)
 
 

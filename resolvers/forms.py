@@ -162,7 +162,7 @@ async def _keep(ctx: Context, form: FormSubmission, *, is_machine: bool) -> Form
 async def _is_repeated(db: AsyncSession, form: FormSubmission, now: datetime) -> bool:
     """Whether the same was written a moment ago, by whomever: people write once."""
     same = select(func.count()).where(FormSubmission.fingerprint == form.fingerprint, FormSubmission.created_at > now - SAME_WITHIN)
-    return bool(form.message and await db.scalar(same))
+    return bool(await db.scalar(same))
 
 
 def _fingerprint(ctx: Context, form: FormSubmission) -> str:

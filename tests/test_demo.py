@@ -20,6 +20,7 @@ from models.bookings import Booking, BookingStatus
 from models.database import Database
 from models.keys import Key
 from models.ledger import Account, AccountKind, Entry
+from models.notifications import Notification
 from models.payments import Payment, Refund
 from models.rooms import Device, Room
 from models.scheduling import Reservation
@@ -96,6 +97,8 @@ async def _check_bookings(db: AsyncSession) -> None:
 async def _check_people(ctx: Context) -> None:
     signed_in = await perform(identity.sign_in, ctx, {"email": "user@example.com", "password": "password123"})
     assert signed_in.user.id == 1
+    told = [row["read_at"] is not None for row in await ctx.fetch(select(Notification.read_at).where(Notification.user_id == 1))]
+    assert {True, False} <= set(told)
     mine = select(Booking.starts_at).where(Booking.customer_id == 1, Booking.starts_at > func.now()).order_by(Booking.starts_at)
     ahead = [row["starts_at"] - ctx.now() for row in await ctx.fetch(mine)]
     assert len(ahead) >= 3
