@@ -26,6 +26,7 @@ from resolvers.consents import give_consent, withdraw_consent
 from resolvers.context import Context, Viewer
 from resolvers.inputs.campaigns import CampaignInput, CampaignPatch, SegmentConditions, SegmentInput
 from resolvers.newsletter import unsubscribe, unsubscribe_link
+from resolvers.notifications import write
 from settings import Settings
 from tests.people import call
 from tests.telling import Post, in_production, outbox, work_off
@@ -139,14 +140,14 @@ async def test_what_a_restart_interrupts_goes_on_where_it_stopped(
     monkeypatch.setattr(campaign_sending, "BATCH", 10)
     monkeypatch.setattr(campaign_sending, "PER_TRANSACTION", 10)
     await begin(ctx)
-    real, calls = campaign_sending.write, 0
+    calls = 0
 
     async def dies(*arguments: Any, **about: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 15:
             raise Cut
-        return await real(*arguments, **about)
+        return await write(*arguments, **about)
 
     with monkeypatch.context() as patched:
         patched.setattr(campaign_sending, "write", dies)

@@ -153,7 +153,7 @@ async def test_two_clerks_at_one_form_move_it_once(
 ) -> None:
     clerk, _ = await person(client, database, settings, Role.SUPPORT)
     await stranger.data(CONTACT, input=ANN)
-    moves: list[dict[str, Any]] = await asyncio.gather(
+    moves: tuple[dict[str, Any], ...] = await asyncio.gather(
         clerk.ask(HANDLE, id=1, status="DONE"), clerk.ask(HANDLE, id=1, status="SPAM"), clerk.ask(HANDLE, id=1, status="DONE")
     )
     ends = {(each["data"] or {}).get("handleFormSubmission", {}).get("status") for each in moves if "errors" not in each}

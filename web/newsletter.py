@@ -74,7 +74,8 @@ async def _answer(request: Request, leaf: Leaf) -> Response:
     if request.method != "POST":
         return _page(leaf, token=token)
     variables = {"token": token, **({"everything": everything} if leaf is UNSUBSCRIBING else {})}
-    answer = await runtime_of(request).engine.run(leaf.operation, begin_context(request), variables=variables)
+    engine = runtime_of(request.scope).engine
+    answer = await engine.run(leaf.operation, begin_context(request.scope), variables=variables)
     if not answer.errors:
         return _page(leaf, done=leaf.done)
     refusal = refusal_of(answer.errors[0]) or ApiError()
