@@ -44,6 +44,7 @@ class NotificationKind(StrEnum):
     EMAIL_KNOWN = "email_known"
     PHONE_CHANGED = "phone_changed"
     ACCOUNT_WARNING = "account_warning"
+    ACCOUNT_ERASED = "account_erased"
     NEWSLETTER_CONFIRMATION = "newsletter_confirmation"
     NEWSLETTER_WELCOME = "newsletter_welcome"
 
@@ -87,6 +88,7 @@ RULES: Mapping[NotificationKind, Rule] = MappingProxyType(
         NotificationKind.EMAIL_KNOWN: _NECESSARY,
         NotificationKind.PHONE_CHANGED: _NECESSARY,
         NotificationKind.ACCOUNT_WARNING: _NECESSARY,
+        NotificationKind.ACCOUNT_ERASED: _NECESSARY,
         NotificationKind.NEWSLETTER_CONFIRMATION: _ON_CONSENT,
         NotificationKind.NEWSLETTER_WELCOME: _ON_CONSENT,
     }

@@ -68,7 +68,7 @@ class HtmlPage:
     """A mail as MJML, which becomes HTML that every mail program shows."""
 
     def say(self, text: str) -> str:
-        return Markup("<mj-text>{}</mj-text>").format(Markup("<br/>").join(escape(line) for line in str(text).split("\n")))
+        return Markup("<mj-text>{}</mj-text>").format(Markup("<br/>").join(escape(line) for line in text.split("\n")))
 
     def table(self, rows: Sequence[tuple[str, str]]) -> str:
         cell = Markup('<tr><td style="padding:4px 16px 4px 0;color:#6b6459">{}</td><td style="padding:4px 0">{}</td></tr>')

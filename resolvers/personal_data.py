@@ -15,11 +15,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 from models.accounts import AccountBlock, DataRequest
 from models.base import Model
 from models.bookings import Appointment, Booking, BookingAddon, BookingStatus
+from models.campaigns import CampaignRecipient
 from models.faces import Face, FaceCheck, FaceConsent
+from models.forms import FormSubmission
 from models.identity import Credential, EmailChange, Session, User, UserRole
 from models.ledger import Account, Entry
 from models.memberships import Membership, MembershipCredit
-from models.notifications import OutboxMessage
+from models.newsletter import MarketingConsent, NewsletterSubscription
+from models.notifications import Notification, NotificationPreference, OutboxMessage, PushDevice
 from models.passkeys import Passkey, PasskeyChallenge
 from models.payments import Payment, ProviderCustomer, Refund, SavedCard
 from models.preferences import EquipmentSync, Preferences
@@ -51,6 +54,8 @@ class Holding:
     secret: frozenset[str] = frozenset()
     """Columns that are not exported, since they open something."""
     of: type[Model] | None = None
+    by_address: bool = False
+    """Whether the column holds an e-mail address; such rows stand before the account itself, which forgets its own."""
     unfinished: Callable[[datetime], ColumnElement[bool]] | None = field(default=None, compare=False)
     """Rows that must be brought to an end before their person can be erased."""
 
@@ -66,6 +71,8 @@ class Holding:
 
     def of_person(self, user_id: int) -> ColumnElement[bool]:
         """The condition that picks a person's rows."""
+        if self.by_address:
+            return self.owner.in_(select(User.email).where(User.id == user_id))
         if self.of is None:
             return self.owner == user_id
         parent = next(each for each in HOLDINGS if each.table is self.of)
@@ -73,12 +80,20 @@ class Holding:
 
 
 HOLDINGS = (
+    Holding(MarketingConsent.email, DELETED, by_address=True),
+    Holding(NewsletterSubscription.email, DELETED, secret=frozenset({"code_hash"}), by_address=True),
     Holding(
         User.id,
         KEPT,
         emptied={
             **{"email": None, "phone": None, "first_name": "", "last_name": ""},
-            **{"email_notifications": False, "sms_notifications": False, "biometric_enabled": False, "is_active": False},
+            **{
+                "email_notifications": False,
+                "sms_notifications": False,
+                "push_notifications": False,
+                "biometric_enabled": False,
+                "is_active": False,
+            },
         },
     ),
     Holding(UserRole.user_id, DELETED),
@@ -114,8 +129,13 @@ HOLDINGS = (
     Holding(EquipmentSync.booking_id, DELETED, of=Booking),
     Holding(Recommendation.user_id, DELETED),
     Holding(DeviceCommand.user_id, KEPT, emptied={"user_id": None}),
-    Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body"})),
+    Holding(Notification.user_id, DELETED),
+    Holding(NotificationPreference.user_id, DELETED),
+    Holding(PushDevice.user_id, DELETED, secret=frozenset({"token", "session"})),
+    Holding(FormSubmission.user_id, DELETED, secret=frozenset({"fingerprint"})),
+    Holding(CampaignRecipient.user_id, DELETED),
+    Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body", "html", "unsubscribe_url"})),
 )
 
-ACTED = (AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id)
+ACTED = (AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, FormSubmission.handled_by_id)
 """Columns that name who acted for the house: they are part of another person's records, and stay."""

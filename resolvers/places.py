@@ -12,6 +12,7 @@ from errors import BadUserInput
 from models.database import Fixed
 from models.identity import User
 from models.keys import Key, is_named, naming
+from models.notifications import Channel, NotificationKind, NotificationPreference
 from models.rooms import Room
 from models.scheduling import Hold, Location
 from resolvers.context import Context
@@ -24,6 +25,17 @@ SELECT EXISTS (
     AND (h.id IS NULL OR h.expires_at > $4) AND h.id IS DISTINCT FROM $5 AND h.uuid IS DISTINCT FROM $6
 )
 """
+WANTS_NO_MAIL = (
+    select(NotificationPreference.id)
+    .where(
+        NotificationPreference.user_id == User.id,
+        NotificationPreference.kind == NotificationKind.BOOKING_CONFIRMED,
+        NotificationPreference.channel == Channel.EMAIL,
+        ~NotificationPreference.is_wanted,
+    )
+    .correlate(User)
+    .exists()
+)
 BEGINS = func.coalesce(
     bindparam("starts_at", type_=DateTime(timezone=True)),
     func.timezone(Location.time_zone, bindparam("day", type_=Date) + bindparam("hour", type_=Time)),
@@ -42,7 +54,7 @@ def place_columns(length: ColumnElement[timedelta]) -> list[Any]:
         BEGINS.label("begins"),
         hours.bool_op("@>")(func.tstzrange(BEGINS, BEGINS + length)).label("is_open"),
         User.resource_id.label("person"),
-        and_(User.email.is_not(None), User.email_notifications).label("wants_mail"),
+        and_(User.email.is_not(None), User.email_notifications, ~WANTS_NO_MAIL).label("wants_mail"),
     ]
 
 

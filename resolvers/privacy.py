@@ -13,6 +13,7 @@ from models.accounts import DataRequest, DataRequestKind
 from models.idempotency import IdempotencyKey
 from models.identity import Role, Session, User
 from models.keys import Key
+from models.notifications import NotificationKind
 from models.payments import Provider, SavedCard
 from models.scheduling import Resource
 from resolvers.context import Context
@@ -20,7 +21,7 @@ from resolvers.idempotency import answers
 from resolvers.identity import confirm_owner
 from resolvers.inputs.values import parse_text
 from resolvers.limits import limit
-from resolvers.notifications import send
+from resolvers.notifications import write
 from resolvers.operations import SIGNED_IN, allow
 from resolvers.personal_data import HOLDINGS, KEPT, Holding
 from resolvers.sessions import EndReason, end_sessions
@@ -89,8 +90,7 @@ async def erase_account(
         await db.execute(update(User).where(User.id == whose).values(erased_at=now))
         db.add(DataRequest(user_id=whose, kind=DataRequestKind.ERASURE, asked_by_id=ctx.viewer.id))
         if address is not None:
-            said = "Your account and what we knew of you are erased. What tax law makes us keep is kept without your name."
-            await send(db, to=address, subject="Your account was erased", body=said)
+            await write(db, NotificationKind.ACCOUNT_ERASED, to=address, facts={})
         answers(db, done)
     return done
 

@@ -68,6 +68,7 @@ SAMPLES: Mapping[NotificationKind, Mapping[str, Any]] = {
         "subject": "A passkey was added to your account",
         "said": "Your account can be signed in to by the passkey 'Phone' from now on.",
     },
+    NotificationKind.ACCOUNT_ERASED: {},
     NotificationKind.NEWSLETTER_CONFIRMATION: {
         "first_name": "John",
         "confirm_url": "https://api.example.com/newsletter/confirm?token=…",

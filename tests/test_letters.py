@@ -76,3 +76,10 @@ async def test_staff_see_how_a_message_looks_and_nobody_else(client: httpx2.Asyn
     assert "Dear Zoë," in shown["text"]
     assert "<html" in shown["html"]
     assert await guest.code(PREVIEW, kind="BOOKING_MOVED") == "FORBIDDEN"
+
+
+def test_what_people_wrote_is_escaped_once_wherever_it_stands() -> None:
+    facts = {**SAMPLES[NotificationKind.MEMBERSHIP_PAYMENT_FAILED], "reason": "Tom's & Ann's card."}
+    letter = write_letter(NotificationKind.MEMBERSHIP_PAYMENT_FAILED, facts)
+    assert "Tom's & Ann's card." in letter.text
+    assert "Tom&#39;s &amp; Ann&#39;s card." in letter.html

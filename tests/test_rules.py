@@ -21,7 +21,6 @@ TO_COME = {
         "integration-quickbooks-tax-reporting-integration",
         "integration-stripe-subscription-management",
         "integration-email-membership-notifications",
-        "integration-email-marketing-campaigns",
         "page-api-documentation",
         "page-admin-panel",
     }
