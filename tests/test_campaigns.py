@@ -205,6 +205,19 @@ async def test_a_paused_campaign_waits_and_a_cancelled_one_ends(ctx: Context, da
             await call(operation, ctx, id=id)
 
 
+async def test_nothing_is_queued_once_a_pause_was_answered(ctx: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign_sending, "PER_TRANSACTION", 2)
+    await crowd(database, 60)
+    campaign = await begin(ctx)
+    running = asyncio.gather(*(run_campaigns(ctx, stay=0) for _ in range(2)))
+    while not await outbox(database):  # noqa: ASYNC110 - the job tells nobody
+        await asyncio.sleep(0.01)
+    await call(campaigns.pause_campaign, ctx, id=Key(number=campaign.id))
+    queued = len(await outbox(database))
+    await running
+    assert len(await outbox(database)) == queued < 60
+
+
 async def test_a_campaign_for_later_begins_when_it_is_due(ctx: Context, database: Database) -> None:
     await agree(database, "ann")
     campaign = await call(campaigns.create_campaign, ctx, input=CampaignInput(**LETTER))

@@ -26,7 +26,7 @@ from models.notifications import Channel, OutboxMessage
 from resolvers.booking_mails import News, tell_about_booking
 from resolvers.context import Context
 from resolvers.delivery import send_message
-from resolvers.notifications import send
+from resolvers.notifications import send, send_code
 from settings import Settings
 from tests.telling import Post, bell, in_production, outbox, work_off
 from tests.worlds import make_person, make_spa
@@ -110,6 +110,21 @@ async def test_what_can_never_be_sent_is_given_up_with_its_reason(ctx: Context) 
     message = await kept(ctx)
     assert (message.failure, message.body, message.code, message.sent_at) == ("No such mailbox.", "", None, None)
     assert post.sent == []
+
+
+@pytest.mark.parametrize(("channel", "to"), [(Channel.SMS, "+15550100"), (Channel.EMAIL, "ann@example.com")])
+async def test_a_code_goes_to_where_it_was_asked_for_and_is_forgotten(ctx: Context, channel: Channel, to: str) -> None:
+    async with ctx.writing() as db:
+        await send_code(db, to=to, channel=channel, code="123456", minutes=5)
+    text, mail = Post(), Post()
+    assert "123456" in (await kept(ctx)).body
+    await work_off(in_production(ctx, sms=text, mail=mail))
+    if channel is Channel.SMS:
+        assert text.sent == [(to, "Your CoreSync code is 123456. It is good for 5 minutes. Give it to nobody.")]
+    else:
+        assert "  123456\n" in mail.sent[0].text
+    assert (await kept(ctx)).body == ""
+    assert (await kept(ctx)).code is None
 
 
 class Slow(Post):
