@@ -21,7 +21,15 @@ class Segment(Visible):
 
 
 class CampaignStatus(StrEnum):
-    """Where a campaign stands."""
+    """Where a campaign stands.
+
+    DRAFT: It is being written.
+    SCHEDULED: It waits for its moment.
+    SENDING: Its mails are being sent.
+    PAUSED: It waits to be scheduled again.
+    SENT: Every mail was sent or given up.
+    CANCELLED: It was stopped for good.
+    """
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -63,7 +71,14 @@ class Campaign(Visible):
 
 
 class RecipientStatus(StrEnum):
-    """What became of one recipient of a campaign."""
+    """What became of one recipient of a campaign.
+
+    PENDING: It is not their turn yet.
+    QUEUED: Their mail waits to be sent.
+    SENT: Their mail was sent.
+    FAILED: Their mail could not be sent.
+    SKIPPED: They took their consent back before it was their turn.
+    """
 
     PENDING = "pending"
     QUEUED = "queued"

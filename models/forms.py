@@ -14,14 +14,24 @@ if TYPE_CHECKING:
 
 
 class FormKind(StrEnum):
-    """Which form it was."""
+    """Which form it was.
+
+    CONTACT: A message to the house.
+    MEMBERSHIP_INQUIRY: Interest in a membership.
+    """
 
     CONTACT = "contact"
     MEMBERSHIP_INQUIRY = "membership_inquiry"
 
 
 class FormStatus(StrEnum):
-    """What the staff did about it."""
+    """What the staff did about it.
+
+    NEW: Nobody has looked after it.
+    IN_PROGRESS: Somebody looks after it.
+    DONE: It is settled.
+    SPAM: It was put aside.
+    """
 
     NEW = "new"
     IN_PROGRESS = "in_progress"

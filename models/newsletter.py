@@ -10,7 +10,12 @@ from models.base import SENSITIVE, Visible
 
 
 class ConsentPurpose(StrEnum):
-    """What somebody agreed to get by e-mail."""
+    """What somebody agreed to get by e-mail.
+
+    MARKETING_EMAILS: News of the house.
+    SERVICE_UPDATES: New and changed services.
+    SPECIAL_OFFERS: Special offers.
+    """
 
     MARKETING_EMAILS = "marketing_emails"
     SERVICE_UPDATES = "service_updates"
@@ -18,7 +23,13 @@ class ConsentPurpose(StrEnum):
 
 
 class ConsentSource(StrEnum):
-    """By what a consent was given or taken back."""
+    """By what a consent was given or taken back.
+
+    NEWSLETTER: The newsletter's form, confirmed by its reader.
+    PREFERENCES: The preferences of somebody's account.
+    UNSUBSCRIBED: The link in a mail.
+    ADDRESS_CHANGED: A change of the e-mail address, which it follows.
+    """
 
     NEWSLETTER = "newsletter"
     PREFERENCES = "preferences"
@@ -45,7 +56,12 @@ class MarketingConsent(Visible):
 
 
 class SubscriptionStatus(StrEnum):
-    """Where a subscription to the newsletter stands."""
+    """Where a subscription to the newsletter stands.
+
+    PENDING: Nobody has confirmed it.
+    CONFIRMED: Its reader has confirmed it.
+    UNSUBSCRIBED: Its reader has ended it.
+    """
 
     PENDING = "pending"
     CONFIRMED = "confirmed"

@@ -14,7 +14,12 @@ from models.base import SENSITIVE, Model, Visible
 
 
 class Channel(StrEnum):
-    """The way a message takes."""
+    """The way a message takes.
+
+    EMAIL: A mail.
+    SMS: A text message.
+    PUSH: A push to the person's devices.
+    """
 
     EMAIL = "email"
     SMS = "sms"
@@ -22,7 +27,32 @@ class Channel(StrEnum):
 
 
 class NotificationKind(StrEnum):
-    """What a message is about; each has its template."""
+    """What a message is about; each has its template.
+
+    BOOKING_RECEIVED: A booking was made and waits for its payment.
+    BOOKING_CONFIRMED: A booking holds.
+    BOOKING_MOVED: A booking has another time or room.
+    BOOKING_CANCELLED: A booking does not hold any more.
+    BOOKING_REMINDER: A visit is tomorrow.
+    PAYMENT_RECEIPT: Money has come in.
+    MEMBERSHIP_STARTED: A membership has begun.
+    MEMBERSHIP_UPGRADED: A membership is on another plan.
+    MEMBERSHIP_RENEWED: A membership goes on.
+    MEMBERSHIP_ENDING: A membership ends or is renewed soon.
+    MEMBERSHIP_ENDED: A membership is over.
+    MEMBERSHIP_PAYMENT_FAILED: The payment that renews a membership failed.
+    FORM_RECEIVED: Somebody has sent a form, for the staff.
+    SPECIAL_OFFER: A mail of a campaign.
+    SECURITY_CODE: A one-time code.
+    EMAIL_CODE: The code that confirms a new e-mail address.
+    EMAIL_CHANGED: An account has another e-mail address.
+    EMAIL_KNOWN: Somebody wanted an address that belongs to an account.
+    PHONE_CHANGED: An account has another phone number.
+    ACCOUNT_WARNING: Something about signing in to an account has changed.
+    ACCOUNT_ERASED: An account was erased.
+    NEWSLETTER_CONFIRMATION: The newsletter waits to be confirmed.
+    NEWSLETTER_WELCOME: The newsletter was confirmed.
+    """
 
     BOOKING_RECEIVED = "booking_received"
     BOOKING_CONFIRMED = "booking_confirmed"
@@ -129,7 +159,12 @@ class NotificationPreference(Model):
 
 
 class PushPlatform(StrEnum):
-    """What kind of device takes pushes."""
+    """What kind of device takes pushes.
+
+    ANDROID: A phone or tablet with Android.
+    IOS: An iPhone or iPad.
+    WEB: A browser.
+    """
 
     ANDROID = "android"
     IOS = "ios"

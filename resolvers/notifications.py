@@ -33,7 +33,11 @@ Facts = Mapping[str, str | int | bool | list[str] | None]
 
 
 class NotificationEventKind(StrEnum):
-    """What happened to a notification."""
+    """What happened to a notification.
+
+    CREATED: Somebody is told something.
+    READ: Somebody has read what they were told; after reading all, the newest of it.
+    """
 
     CREATED = "notification.created"
     READ = "notification.read"

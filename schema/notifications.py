@@ -71,7 +71,7 @@ class Letter:
     html: str = strawberry.field(description="The mail as HTML.")
 
 
-strawberry.enum(NotificationEventKind, description=NotificationEventKind.__doc__)
+strawberry.enum(NotificationEventKind)
 
 
 @strawberry.type(description="Something that happened to a notification.")

@@ -9,7 +9,11 @@ from resolvers.inputs.values import EmailAddress, PhoneNumber
 
 
 class FormOrder(StrEnum):
-    """In which order forms come."""
+    """In which order forms come.
+
+    NEWEST: Newest first.
+    OLDEST: Oldest first.
+    """
 
     NEWEST = "newest"
     OLDEST = "oldest"

@@ -4,7 +4,7 @@ import strawberry
 
 from models.notifications import Channel, NotificationKind
 
-strawberry.enum(Channel, description=Channel.__doc__)
+strawberry.enum(Channel)
 
 
 @strawberry.input(description="Whether one kind of message is wanted on one channel.")
