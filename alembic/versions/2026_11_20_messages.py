@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from models.history import trigger_on
 
 revision = "2026_11_20_messages"
-down_revision = "2026_11_20_limit_holders"
+down_revision = "2026_11_20_bell"
 branch_labels = None
 depends_on = None
 
