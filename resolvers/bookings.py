@@ -22,6 +22,7 @@ from models.scheduling import Location
 from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context, Viewer
 from resolvers.following import Following
+from resolvers.giving_back import give_back
 from resolvers.idempotency import answers
 from resolvers.inputs.bookings import BookingFilter, BookingOrder
 from resolvers.moves import move
@@ -29,7 +30,7 @@ from resolvers.operations import SIGNED_IN, allow
 from resolvers.places import When, find_place
 from resolvers.reserving import lock, release, reserve
 from resolvers.scheduling import next_slots
-from resolvers.settling import give_back, lock_payment
+from resolvers.settling import lock_payment
 from subscriptions.bookings import BookingCancelled, BookingRescheduled
 from subscriptions.facts import announce
 

@@ -15,10 +15,10 @@ from errors import BadUserInput, Conflict, MalformedRequest, NotFound
 from gateways.minor_units import from_minor
 from gateways.stripe import Event, Intent, Refunded
 from models.payments import Payment, Provider, ProviderEvent
+from resolvers.charging import settlement_of
 from resolvers.context import Context
 from resolvers.idempotency import answers
 from resolvers.operations import ANYONE, allow
-from resolvers.payments import settlement_of
 from resolvers.refunds import note_refund
 from resolvers.settling import SETTLED, Settlement, fail, lock_payment, settle
 

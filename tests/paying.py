@@ -20,9 +20,10 @@ from models.keys import Key
 from models.ledger import Entry
 from models.payments import Payment
 from resolvers import payments
+from resolvers.charging import PaymentBegun
 from resolvers.context import Context, Viewer
 from resolvers.operations import perform
-from resolvers.payments import PaymentBegun, PaymentConfirmed
+from resolvers.payments import PaymentConfirmed
 from resolvers.stripe_webhooks import handle_stripe_webhook
 from tests.worlds import soon
 
