@@ -13,7 +13,7 @@ from errors import BadUserInput, Forbidden, NotFound, SlotTaken
 from models.bookings import Appointment, Booking, BookingAddon, BookingKind, BookingStatus, PaymentStatus
 from models.catalogue import Addon, Category, Programme, Service, ServiceLine, SpaService
 from models.keys import Key
-from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
+from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan, last_day
 from models.rooms import Room, Scene
 from models.scheduling import Hold
 from resolvers.booking_mails import News, tell_about
@@ -43,7 +43,7 @@ OFFER = (
         SpaService.member_price,
         SpaService.member_only,
         Membership.id.label("membership_id"),
-        Membership.ends_on,
+        last_day(Membership).label("ends_on"),
         Plan.discount_percentage,
         Plan.mensuite_access,
         Plan.coresync_private_access,

@@ -2,13 +2,17 @@
 
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import Conflict
 from models.base import Model
-from models.bookings import BOOKING_MOVES, Booking, BookingStatus, PaymentStatus
+from models.bookings import BOOKING_MOVES, Booking, BookingAddon, BookingStatus, PaymentStatus
+from models.catalogue import Service
 from models.payments import PAYMENT_MOVES, Payment
+from models.scheduling import Location
 from resolvers.giving_back import give_back
 from resolvers.moves import move
 from subscriptions.bookings import BookingConfirmed, BookingPaid, BookingRefunded
@@ -57,6 +61,15 @@ class PayableBookings:
         await announce(db, BookingPaid(thing))
         if was_pending:
             await announce(db, BookingConfirmed(thing))
+
+    async def describe(self, db: AsyncSession, thing: Booking) -> list[str]:
+        """The service with its day and hour, and every extra."""
+        service = await db.get(Service, thing.service_id) if thing.service_id else None
+        location = await db.get(Location, thing.location_id) if thing.location_id else None
+        starts = thing.starts_at.astimezone(ZoneInfo(location.time_zone if location else "UTC"))
+        addons = await db.scalars(select(BookingAddon.name).where(BookingAddon.booking_id == thing.id).order_by(BookingAddon.id))
+        what = f"{service.name if service else 'Booking'}, {starts.day} {starts:%B %Y, %H:%M}"
+        return [what, *addons, f"Booking {thing.reference}"]
 
     async def refunded(self, db: AsyncSession, thing: Booking, payment: Payment) -> None:
         """Whoever follows the booking learns of it."""

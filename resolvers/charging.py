@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput, Conflict, NotFound, PaymentFailed
 from gateways.minor_units import from_minor, to_minor
-from gateways.stripe import Intent
+from gateways.stripe_objects import Intent
 from models.identity import User
 from models.payments import Payment, PaymentPurpose, Provider, ProviderCustomer
 from resolvers.context import Context

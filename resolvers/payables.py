@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.base import Model
 from models.payments import Payment, PaymentPurpose
 from resolvers.booking_payments import PayableBookings
+from resolvers.membership_payments import PayableTerms
 
 
 class Payable(Protocol):
@@ -44,12 +45,16 @@ class Payable(Protocol):
     async def paid(self, db: AsyncSession, thing: Any, payment: Payment) -> None:
         """What follows from the money, in the transaction that counts it; when it comes too late, `give_back`."""
 
+    async def describe(self, db: AsyncSession, thing: Any) -> list[str]:
+        """What it is, line by line, as it stands on a receipt."""
+
     async def refunded(self, db: AsyncSession, thing: Any, payment: Payment) -> None:
         """What follows when money went back; payment.status says whether all of it."""
 
 
 PAYABLES: dict[PaymentPurpose, Payable] = {
     PaymentPurpose.SERVICE: PayableBookings(),
+    PaymentPurpose.MEMBERSHIP: PayableTerms(),
 }
 
 

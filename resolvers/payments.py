@@ -15,6 +15,7 @@ from errors import BadUserInput, NotFound
 from models.bookings import Booking
 from models.keys import Key
 from models.payments import Payment, PaymentPurpose, Provider, SavedCard
+from resolvers.cards import METHOD
 from resolvers.charging import Offered, PaymentBegun, begin, charge
 from resolvers.context import Context
 from resolvers.idempotency import answers
@@ -23,7 +24,7 @@ from resolvers.operations import SIGNED_IN, allow
 
 CONFIRMATIONS = "60/hour"
 """Enough for anybody who pays, too few for trying stolen cards."""
-INTENT, METHOD = re.compile(r"pi_[A-Za-z0-9_]{1,200}"), re.compile(r"pm_[A-Za-z0-9_]{1,200}")
+INTENT = re.compile(r"pi_[A-Za-z0-9_]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class PaymentConfirmed:
     status: str
     payment: Payment
     receipt_url: str | None
+    client_secret: str | None
 
 
 @allow(SIGNED_IN)
@@ -82,7 +84,8 @@ async def confirm_payment(ctx: Context, *, payment_intent_id: str, payment_metho
     method = await card_for(ctx, payment_method_id)
 
     async def conclude(db: AsyncSession, payment: Payment, status: str) -> PaymentConfirmed:
-        confirmed = PaymentConfirmed(status, payment, payment.receipt_url)
+        secret = payment.client_secret if status == "requires_action" else None
+        confirmed = PaymentConfirmed(status, payment, payment.receipt_url, secret)
         answers(db, confirmed)
         return confirmed
 
@@ -95,7 +98,18 @@ async def card_for(ctx: Context, named: str | None) -> str:
         if not METHOD.fullmatch(named):
             raise BadUserInput(payment_method_id="This is not a payment method's id.")
         return named
-    default = await ctx.fetch(select(SavedCard.provider_id).where(SavedCard.user_id == ctx.viewer.id, SavedCard.is_default))
-    if not default:
+    default = await default_card(ctx, ctx.viewer.id)
+    if default is None:
         raise BadUserInput(payment_method_id="Name a payment method; no card is saved.")
-    return str(default[0]["provider_id"])
+    return default
+
+
+async def default_card(ctx: Context, user_id: int) -> str | None:
+    """The payment method that a person chose, if a card of theirs is saved."""
+    found = await ctx.fetch(select(SavedCard.provider_id).where(SavedCard.user_id == user_id, SavedCard.is_default))
+    return str(found[0]["provider_id"]) if found else None
+
+
+async def is_saved(ctx: Context, method: str) -> bool:
+    """Whether a payment method is a saved card of the viewer's."""
+    return bool(await ctx.fetch(select(SavedCard.id).where(SavedCard.user_id == ctx.viewer.id, SavedCard.provider_id == method)))

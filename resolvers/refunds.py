@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import ApiError, BadUserInput, Conflict, IdempotencyKeyReused, NotFound, Unavailable
 from gateways.minor_units import from_minor, to_minor
-from gateways.stripe import Refunded
+from gateways.stripe_objects import Refunded
 from jobs.queue import enqueue
 from models.bookings import PaymentStatus
 from models.keys import Key
@@ -21,6 +21,7 @@ from resolvers.ledger import BOOKKEEPERS, clearing, post, refunds
 from resolvers.moves import move
 from resolvers.operations import allow, persistently
 from resolvers.payables import thing_of
+from resolvers.payment_news import News, tell_about
 from resolvers.settling import lock_payment
 
 LONGEST_REASON = 500
@@ -171,6 +172,8 @@ async def _count(db: AsyncSession, payment: Payment, refund: Refund, amount: Dec
         payment_id=payment.id,
         booking_id=payment.booking_id,
     )
+    if amount > 0:
+        await tell_about(db, payment, News.REFUNDED, f"refund:{refund.id}:succeeded")
     if thing is not None and amount > 0:
         await payable.refunded(db, thing, payment)
 

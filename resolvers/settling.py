@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import clock
 from errors import Conflict
-from gateways.stripe import Card
+from gateways.stripe_objects import Card
 from models.bookings import PaymentStatus
 from models.payments import PAYMENT_MOVES, Payment
 from resolvers.cards import keep_card
 from resolvers.ledger import clearing, post, revenue
 from resolvers.moves import move
 from resolvers.payables import PAYABLES, tell_thing, thing_of
+from resolvers.payment_news import News, tell_about
 
 SETTLED = (PaymentStatus.CHARGED, PaymentStatus.REFUNDED)
 
@@ -75,6 +76,7 @@ async def settle(db: AsyncSession, payment: Payment, settlement: Settlement) -> 
             payment_id=payment.id,
             booking_id=payment.booking_id,
         )
+        await tell_about(db, payment, News.PAID, f"payment:{payment.id}:paid")
         payable, thing = await thing_of(db, payment)
         if thing is not None:
             await payable.tell(db, thing, payment)
