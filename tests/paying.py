@@ -104,6 +104,6 @@ async def posted(database: Database) -> list[Decimal]:
 
 
 async def queued(database: Database) -> list[str]:
-    """The names of the jobs that wait."""
+    """The names of the jobs that wait, without those that only write mails."""
     async with database.sessions() as db:
-        return list(await db.scalars(text("SELECT entrypoint FROM pgqueuer ORDER BY id")))
+        return list(await db.scalars(text("SELECT entrypoint FROM pgqueuer WHERE entrypoint NOT LIKE 'tell%' ORDER BY id")))
