@@ -58,7 +58,7 @@ def link_to_receipt(row: Mapping[str, Any], ctx: Context) -> str | None:
     if row["status"] not in SETTLED:
         return None
     token = sign(ctx.settings, Purpose.RECEIPT, str(row["uuid"]), timedelta(hours=ctx.settings.receipt_hours))
-    return f"/receipts/{token}"
+    return f"/receipts?token={token}"
 
 
 async def open_receipt(ctx: Context, token: str) -> tuple[str, bytes]:

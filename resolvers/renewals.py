@@ -129,6 +129,10 @@ async def charge_renewal(ctx: Context, term_id: int, day: str) -> None:
         term = await PayableTerms().lock(db, term_id)
         if term.status is not TermStatus.PENDING or term.next_try_on != date.fromisoformat(day):
             return
+        membership = await lock_member(db, term.user_id)
+        if membership is None or membership.id != term.membership_id or not membership.auto_renew:
+            await _give_up(db, term)
+            return
         if term.amount == 0:
             await enter(db, term)
             return

@@ -255,6 +255,16 @@ async def test_who_turns_renewal_off_is_reminded_of_the_end_and_charged_nothing(
         await perform(set_auto_renewal, by(house.ctx, ann), {"is_on": True})
 
 
+async def test_who_was_forgotten_is_not_charged(house: House, database: Database, ann: User) -> None:
+    await live(house, LAST - timedelta(days=7))
+    async with database.sessions.begin() as db:
+        await db.execute(update(Membership).values(auto_renew=False))  # as erasing an account does
+    await live(house, LAST, LAST + DAY)
+    assert [each.status for each in await terms_of(database, ann)] == [TermStatus.PAID, TermStatus.LAPSED]
+    assert (await membership_of(database, ann)).status is MembershipStatus.EXPIRED
+    assert await count(database, SimulatedObject, *CHARGES) == 1
+
+
 async def test_renewal_can_be_turned_off_and_on_again_until_the_end(house: House, database: Database, ann: User) -> None:
     await live(house, LAST - timedelta(days=7))
     with on(LAST):
