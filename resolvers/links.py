@@ -1,12 +1,12 @@
 """Links that prove themselves: signed, for one purpose, and good for a time only, so that whoever holds one needs no session."""
 
-from datetime import timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import jwt
 
 from errors import NotFound
-from resolvers.tokens import ALGORITHM, ISSUER, LONGEST, keys, moment
+from resolvers.tokens import ALGORITHM, ISSUER, LONGEST, keys
 from settings import Settings
 
 REQUIRED = ["exp", "sub", "aud", "iss"]
@@ -18,10 +18,10 @@ class Purpose(StrEnum):
     RECEIPT = "atrium:receipt"
 
 
-def sign(settings: Settings, purpose: Purpose, subject: str, life: timedelta) -> str:
+def sign(settings: Settings, purpose: Purpose, subject: str, until: datetime) -> str:
     """The part of a link that proves it."""
     kid, secret = next(iter(keys(settings).items()))
-    claims = {"iss": ISSUER, "aud": purpose, "sub": subject, "exp": moment() + life}
+    claims = {"iss": ISSUER, "aud": purpose, "sub": subject, "exp": until}
     return jwt.encode(claims, secret, algorithm=ALGORITHM, headers={"kid": kid})
 
 

@@ -25,6 +25,7 @@ from resolvers.context import Context
 from resolvers.links import Purpose, sign, subject_of
 from resolvers.payables import thing_of
 from resolvers.settling import SETTLED
+from resolvers.tokens import moment
 
 FONT, BOLD = "Helvetica", "Helvetica-Bold"
 LEFT, RIGHT, TOP = 25 * mm, A4[0] - 25 * mm, A4[1] - 30 * mm
@@ -57,7 +58,9 @@ def link_to_receipt(row: Mapping[str, Any], ctx: Context) -> str | None:
     """Where the receipt of a payment that came in can be had for a while, without signing in."""
     if row["status"] not in SETTLED:
         return None
-    token = sign(ctx.settings, Purpose.RECEIPT, str(row["uuid"]), timedelta(hours=ctx.settings.receipt_hours))
+    # From the next full hour on, so that whoever asks again within the hour gets the same link.
+    until = moment().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1 + ctx.settings.receipt_hours)
+    token = sign(ctx.settings, Purpose.RECEIPT, str(row["uuid"]), until)
     return f"/receipts?token={token}"
 
 

@@ -20,6 +20,7 @@ from models.ledger import Account, AccountKind, Entry
 from models.memberships import Membership, MembershipStatus, MembershipTerm, Plan, TermStatus
 from models.payments import Payment, SavedCard
 from models.simulations import SimulatedObject
+from resolvers.appointments import take_credit
 from resolvers.operations import perform
 from resolvers.plan_changes import ChangeKind, PlanChange, preview_upgrade
 from resolvers.refunds import refund_payment
@@ -168,6 +169,23 @@ async def test_without_any_card_the_client_is_told_how_to_pay(house: House, data
     await hook(house.ctx, **(await simulator(house.ctx).pay(paid.payment.provider_id, hold=True))["webhook"])
     assert (await membership_of(database, bob)).plan_id == house.small.id
     assert await count(database, SavedCard, SavedCard.user_id == bob.id, SavedCard.is_default) == 1  # for the renewal
+
+
+async def test_credits_are_back_when_the_month_begins_at_the_house(database: Database, settings: Settings) -> None:
+    async with open_house(database, settings, "America/New_York") as house:
+        ann = await make_person(database)
+        await save_card(database, ann)
+        engine, ctx, left = Engine(settings), by(house.ctx, ann), []
+        with on(FIRST):
+            await change(ctx, house.small)
+        async with database.sessions.begin() as db:
+            member = (await db.scalars(select(Membership.id))).one()
+            assert [await take_credit(db, member, FIRST, 2) for _ in range(3)][2] is None
+        for day, hour in ((date(2027, 1, 31), 12), (date(2027, 2, 1), 4), (date(2027, 2, 1), 6)):  # it turns at five o'clock UTC
+            with on(day, hour):
+                said: Any = (await engine.run("{ myMembership { serviceCreditsLeft canUseServiceCredit } }", ctx)).data
+                left.append(tuple(said["myMembership"].values()))
+    assert left == [(0, False), (0, False), (2, True)]
 
 
 @pytest.mark.parametrize("method", ["stripe_card", "card", "pm_\x00"])

@@ -112,7 +112,7 @@ async def test_the_link_opens_the_receipt_without_signing_in_until_it_ends(
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     assert answer.headers["cache-control"] == "private, no-store"
     assert f"R-{datetime.now(UTC).year}-{payment.id:06}" in words(answer.content)
-    with time_machine.travel(datetime.now(UTC) + timedelta(hours=ctx.settings.receipt_hours, seconds=1)):
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=ctx.settings.receipt_hours + 1)):
         late = await client.get(link)
     assert (late.status_code, late.json()["error"]["code"]) == (404, "NOT_FOUND")
 
@@ -124,12 +124,12 @@ async def test_any_other_link_opens_nothing(client: httpx2.AsyncClient, token: s
 
 async def test_a_link_is_good_for_its_purpose_alone(world: Context, database: Database, ann: User, settings: Settings) -> None:
     payment = await paid(world, database, ann)
-    token = sign(settings, Purpose.RECEIPT, str(payment.uuid), timedelta(hours=1))
+    token = sign(settings, Purpose.RECEIPT, str(payment.uuid), datetime.now(UTC) + timedelta(hours=1))
     assert subject_of(settings, Purpose.RECEIPT, token) == str(payment.uuid)
     assert (await open_receipt(world, token))[1].startswith(b"%PDF-")
     access = issue(settings, Use.ACCESS, ann.id, payment.uuid).text
-    stranger = sign(settings, Purpose.RECEIPT, "7", timedelta(hours=1))
-    for each in (access, stranger, token[:-3], sign(settings, Purpose.RECEIPT, str(ann.uuid), timedelta(hours=1))):
+    stranger = sign(settings, Purpose.RECEIPT, "7", datetime.now(UTC) + timedelta(hours=1))
+    for each in (access, stranger, token[:-3], sign(settings, Purpose.RECEIPT, str(ann.uuid), datetime.now(UTC) + timedelta(hours=1))):
         with pytest.raises(NotFound):
             await open_receipt(world, each)
 
