@@ -41,6 +41,7 @@ from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
 from web.health import health_routes
 from web.pages import page_routes
+from web.receipts import receipt_routes
 from web.requests import Requests
 
 commands = typer.Typer(
@@ -81,7 +82,14 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         return simulator
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    routes = [WebSocketRoute("/graphql", graphql_socket), *demo_only, *health_routes(), *page_routes(), Mount("/", older_systems)]
+    routes = [
+        WebSocketRoute("/graphql", graphql_socket),
+        *demo_only,
+        *health_routes(),
+        *receipt_routes(),
+        *page_routes(),
+        Mount("/", older_systems),
+    ]
     app = Atrium(routes=routes, lifespan=lifespan)
     app.state.settings = settings
     return app

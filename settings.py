@@ -78,6 +78,10 @@ def _with_scheme(url: str | None, *schemes: str) -> str | None:
     return url
 
 
+def _days(text: str) -> list[int]:
+    return [int(each) for each in text.split(",") if each.strip()]
+
+
 class Settings(BaseSettings):
     """One attribute per setting; the environment variable is the name in capitals."""
 
@@ -169,6 +173,16 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of that account.")
     mail_from: str = Field("CoreSync <hello@coresync.life>", description="Sender of every mail.")
 
+    renewal_notice_days: int = Field(7, ge=1, le=60, description="Days before a membership's last one on which its member is told.")
+    renewal_retry_days: str = Field(
+        "1,3,5",
+        description="Days after a membership's last one on which charging its renewal is tried again; after the last of them it lapses.",
+    )
+    payment_lookup_minutes: int = Field(
+        15, ge=1, description="Minutes after which Stripe is asked about a payment of which no webhook has told."
+    )
+    receipt_hours: int = Field(24, ge=1, description="Hours for which a link to a receipt is good.")
+
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error; info has a line for each request.")
     log_format: LogFormat | None = Field(None, description="text or json; when empty, text in demo mode and json in production.")
     metrics_token: SecretStr | None = Field(None, description="Opens /metrics from elsewhere; without it only staff and this machine may.")
@@ -250,6 +264,14 @@ class Settings(BaseSettings):
     def _is_a_bus(cls, url: str | None) -> str | None:
         return _with_scheme(url, "redis", "rediss", "postgresql", "postgres")
 
+    @field_validator("renewal_retry_days")
+    @classmethod
+    def _are_days(cls, text: str) -> str:
+        days = _days(text)
+        if days != sorted(set(days)) or any(not 0 < each <= 60 for each in days):
+            raise ValueError("give days from 1 to 60, each later than the one before")
+        return text
+
     @model_validator(mode="after")
     def _listen_on_two_ports(self) -> Self:
         if self.port == self.crm_port:
@@ -296,6 +318,11 @@ class Settings(BaseSettings):
     def face_login_is(self) -> FaceLogin:
         """Whether people may sign in with their face in this process."""
         return self.face_login or (FaceLogin.ON if self.is_demo else FaceLogin.OFF)
+
+    @property
+    def retry_days(self) -> list[int]:
+        """After how many days each the renewal of a membership is tried again."""
+        return _days(self.renewal_retry_days)
 
     @property
     def log_lines(self) -> LogFormat:

@@ -12,7 +12,21 @@ import asyncpg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from demo import analytics, bookings, catalogue, faces, memberships, payments, people, plans, preferences, recommendations, rooms
+from demo import (
+    analytics,
+    bookings,
+    catalogue,
+    faces,
+    guests,
+    membership_money,
+    memberships,
+    payments,
+    people,
+    plans,
+    preferences,
+    recommendations,
+    rooms,
+)
 from demo.world import World
 from gateways.all import open_gateways
 from models.database import Database
@@ -34,8 +48,9 @@ CHAPTERS: dict[str, Fill] = {
     "preferences": preferences.fill,
     **{f"bookings {part + 1}": bookings.fill_part(part) for part in range(bookings.PARTS)},
     "ratings": analytics.fill,
+    "membership money": membership_money.fill,
 }
-PLAYED: dict[str, Play] = {"population": recommendations.play, "plans": plans.play, "faces": faces.play}
+PLAYED: dict[str, Play] = {"population": recommendations.play, "plans": plans.play, "faces": faces.play, "guests": guests.play}
 BEGUN = "begun"
 PREFIX = "chapter: "
 TURN = 6_151_413_302

@@ -17,13 +17,16 @@ class Mailer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def send(self, to: str, subject: str, body: str) -> None:
-        """Send one mail of plain text; raises Unavailable when the server does not take it."""
+    async def send(self, to: str, subject: str, body: str, pdf: tuple[str, bytes] | None = None) -> None:
+        """Send one mail of plain text, perhaps with a PDF (its name and content); raises Unavailable when the server does not take it."""
         settings = self._settings
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = settings.mail_from, to, subject
         mail["Message-ID"] = make_msgid(domain=settings.mail_from.rpartition("@")[2].strip("> ") or None)
         mail.set_content(body)
+        if pdf is not None:
+            name, content = pdf
+            mail.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         try:
             await aiosmtplib.send(
                 mail,

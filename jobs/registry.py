@@ -7,7 +7,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobs import upkeep
-from resolvers import booking_mails, device_commands, equipment, faces, notifications, population, refunds, visits
+from resolvers import (
+    booking_mails,
+    device_commands,
+    equipment,
+    faces,
+    looking_up,
+    membership_mails,
+    notifications,
+    payment_mails,
+    population,
+    refunds,
+    renewals,
+    visits,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,13 @@ JOBS = (
     Job("prepare_rooms", equipment.prepare_rooms, tries=1),
     Job("complete_visits", visits.complete_visits, tries=3),
     Job("refresh_population", population.refresh_population, tries=3, seconds=600),
+    Job("stop_payment", looking_up.stop_payment),
+    Job("look_up_payments", looking_up.look_up_payments, tries=3),
+    Job("look_up_payment", looking_up.look_up_payment, tries=3),
+    Job("tell_about_payment", payment_mails.tell_about_payment),
+    Job("tell_about_membership", membership_mails.tell_about_membership),
+    Job("tend_memberships", renewals.tend_memberships, tries=3),
+    Job("charge_renewal", renewals.charge_renewal),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
@@ -48,6 +68,8 @@ CALENDAR = {
     "prepare_rooms": "* * * * *",
     "complete_visits": "*/5 * * * *",
     "refresh_population": "41 * * * *",
+    "tend_memberships": "* * * * *",
+    "look_up_payments": "*/5 * * * *",
     "forget_limit_counters": "*/10 * * * *",
     "forget_idempotency_keys": "7 * * * *",
     "forget_sign_in_failures": "9 * * * *",

@@ -31,6 +31,8 @@ class OutboxMessage(Model):
     cause: Mapped[str | None] = mapped_column(unique=True, doc="What it stands for, such as booking:5:received; said once.")
     code: Mapped[str | None] = mapped_column(doc="The one-time code it carries, so that the demo can show it.")
     link: Mapped[str | None] = mapped_column(doc="The link it carries, so that the demo can show it.")
+    pdf: Mapped[bytes | None] = mapped_column(deferred=True, doc="A PDF that goes along with it.")
+    pdf_name: Mapped[str | None] = mapped_column(doc="The name under which the PDF goes along.")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None] = mapped_column(doc="When the gateway took it.")
 

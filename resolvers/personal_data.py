@@ -18,10 +18,10 @@ from models.bookings import Appointment, Booking, BookingAddon, BookingStatus
 from models.faces import Face, FaceCheck, FaceConsent
 from models.identity import Credential, EmailChange, Session, User, UserRole
 from models.ledger import Account, Entry
-from models.memberships import Membership, MembershipCredit
+from models.memberships import GuestPass, Membership, MembershipCredit, MembershipTerm
 from models.notifications import OutboxMessage
 from models.passkeys import Passkey, PasskeyChallenge
-from models.payments import Payment, ProviderCustomer, Refund, SavedCard
+from models.payments import Dispute, Payment, ProviderCustomer, Refund, SavedCard
 from models.preferences import EquipmentSync, Preferences
 from models.recommendations import Recommendation
 from models.rooms import DeviceCommand, Scene
@@ -93,7 +93,9 @@ HOLDINGS = (
     Holding(AccountBlock.user_id, KEPT, emptied={"reason": "", "lift_reason": None}),
     Holding(DataRequest.user_id, KEPT, emptied={"reason": None}),
     Holding(Membership.user_id, KEPT, emptied={"auto_renew": False}),
+    Holding(MembershipTerm.user_id, KEPT, emptied={"asked_as": None}, secret=frozenset({"asked_as"})),
     Holding(MembershipCredit.membership_id, KEPT, of=Membership),
+    Holding(GuestPass.membership_id, DELETED, secret=frozenset({"code"}), of=Membership),
     Holding(
         Booking.customer_id,
         KEPT,
@@ -105,6 +107,7 @@ HOLDINGS = (
     Holding(Hold.user_id, DELETED),
     Holding(Payment.user_id, KEPT, emptied={"client_secret": None}, secret=frozenset({"client_secret"})),
     Holding(Refund.payment_id, KEPT, of=Payment),
+    Holding(Dispute.payment_id, KEPT, of=Payment),
     Holding(ProviderCustomer.user_id, DELETED),
     Holding(SavedCard.user_id, DELETED),
     Holding(Account.owner_id, KEPT),
@@ -114,8 +117,8 @@ HOLDINGS = (
     Holding(EquipmentSync.booking_id, DELETED, of=Booking),
     Holding(Recommendation.user_id, DELETED),
     Holding(DeviceCommand.user_id, KEPT, emptied={"user_id": None}),
-    Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body"})),
+    Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body", "pdf"})),
 )
 
-ACTED = (AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id)
+ACTED = (AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, GuestPass.used_by)
 """Columns that name who acted for the house: they are part of another person's records, and stay."""

@@ -15,7 +15,7 @@ from schema.history import HistoryQueries
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
 from schema.jobs import JobMutations, JobQueries
 from schema.ledger import LedgerQueries
-from schema.memberships import MembershipQueries
+from schema.memberships import MembershipMutations, MembershipQueries
 from schema.passkeys import PasskeyMutations, PasskeyQueries
 from schema.payments import PaymentMutations, PaymentQueries
 from schema.preferences import PreferencesMutations, PreferencesQueries
@@ -51,6 +51,7 @@ class Query(
 @strawberry.type(description="Everything that can be done.")
 class Mutation(
     IdentityMutations,
+    MembershipMutations,
     SchedulingMutations,
     BookingMutations,
     PaymentMutations,

@@ -36,7 +36,7 @@ class Post:
         self.is_down = is_down
         self.sent: list[tuple[str, str, str]] = []
 
-    async def send(self, to: str, subject: str, body: str) -> None:
+    async def send(self, to: str, subject: str, body: str, pdf: tuple[str, bytes] | None = None) -> None:
         if self.is_down:
             raise Unavailable
         self.sent.append((to, subject, body))
