@@ -39,6 +39,7 @@ from rest_compat.usage import Usage, counting
 from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
+from web.files import file_routes
 from web.health import health_routes
 from web.pages import page_routes
 from web.receipts import receipt_routes
@@ -87,6 +88,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *demo_only,
         *health_routes(),
         *receipt_routes(),
+        *file_routes(),
         *page_routes(),
         Mount("/", older_systems),
     ]

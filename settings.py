@@ -3,6 +3,7 @@
 from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -187,6 +188,19 @@ class Settings(BaseSettings):
     log_format: LogFormat | None = Field(None, description="text or json; when empty, text in demo mode and json in production.")
     metrics_token: SecretStr | None = Field(None, description="Opens /metrics from elsewhere; without it only staff and this machine may.")
 
+    files_url: str | None = Field(
+        None, description="Where files are kept: s3://bucket or s3://bucket/folder; the folder files of DATA_DIR when empty."
+    )
+    files_endpoint: str | None = Field(
+        None, description="Address of an S3-compatible server, such as https://minio.example.com; Amazon's own when empty."
+    )
+    files_region: str = Field("us-east-1", description="Region of the bucket.")
+    files_access_key: str | None = Field(None, description="Key id for the bucket; when empty, the machine's own role or environment.")
+    files_secret_key: SecretStr | None = Field(None, description="Secret of that key.")
+    file_link_seconds: int = Field(300, ge=10, le=86_400, description="Seconds for which a link to a file is good.")
+    upload_link_seconds: int = Field(900, ge=10, le=86_400, description="Seconds for which an upload may be begun under its address.")
+    max_upload: int = Field(50_000_000, ge=1_000_000, description="Bytes that an uploaded file may have.")
+
     outbox_days: int = Field(30, ge=1, description="Days for which sent messages are kept.")
     event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
 
@@ -242,10 +256,33 @@ class Settings(BaseSettings):
     crm_bearer_token: SecretStr = Field(SecretStr(DEMO_SECRETS["crm_bearer_token"]), description="The CRM's static token.")
     internal_token: SecretStr = Field(SecretStr(DEMO_SECRETS["internal_token"]), description="Opens Minuteserv's internal endpoints.")
 
+    quickbooks_client_id: str | None = Field(None, description="Intuit's id of this application; without it nothing goes to QuickBooks.")
+    quickbooks_client_secret: SecretStr = Field(SecretStr(""), description="Its secret at Intuit.")
+    quickbooks_refresh_token: SecretStr = Field(
+        SecretStr(""), description="Refresh token of the first connection; later ones are kept encrypted in the database."
+    )
+    quickbooks_company: str = Field("demo", description="The company's realm id.")
+    quickbooks_environment: str = Field("sandbox", description="sandbox or production.")
+    quickbooks_income_account: str = Field("1", description="Id of the account to which what is sold belongs.")
+    quickbooks_deposit_account: str = Field("4", description="Id of the account in which the money arrives.")
+    quickbooks_tax_codes: str = Field(
+        "service=NON,product=TAX,membership=NON", description="QuickBooks' tax code of each thing that is sold."
+    )
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, url: str | None) -> str | None:
         return _with_scheme(url, "postgresql", "postgres")
+
+    @field_validator("files_url")
+    @classmethod
+    def _is_a_bucket(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "s3")
+
+    @field_validator("files_endpoint")
+    @classmethod
+    def _is_a_server(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "https", "http")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -323,6 +360,16 @@ class Settings(BaseSettings):
     def retry_days(self) -> list[int]:
         """After how many days each the renewal of a membership is tried again."""
         return _days(self.renewal_retry_days)
+
+    @property
+    def has_quickbooks(self) -> bool:
+        """Whether what is sold goes to QuickBooks, or to its simulator."""
+        return self.is_demo or self.quickbooks_client_id is not None
+
+    @property
+    def data_folder(self) -> Path:
+        """The data folder; a relative one is inside the project, wherever the command is called."""
+        return Path(__file__).parent / self.data_dir
 
     @property
     def log_lines(self) -> LogFormat:

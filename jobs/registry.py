@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from jobs import upkeep
 from resolvers import (
     booking_mails,
+    concierge_mails,
     device_commands,
     equipment,
     faces,
+    files,
     looking_up,
     membership_mails,
     notifications,
     payment_mails,
     population,
+    purchases,
+    quickbooks,
     refunds,
     renewals,
+    shop_mails,
     visits,
 )
 
@@ -49,6 +54,12 @@ JOBS = (
     Job("tell_about_membership", membership_mails.tell_about_membership),
     Job("tend_memberships", renewals.tend_memberships, tries=3),
     Job("charge_renewal", renewals.charge_renewal),
+    Job("expire_purchase", purchases.expire_purchase, tries=20),
+    Job("mail_about_purchase", shop_mails.mail_about_purchase),
+    Job("tell_staff_of_low_stock", shop_mails.tell_staff_of_low_stock),
+    Job("mail_about_concierge", concierge_mails.mail_about_concierge),
+    Job("synchronise_quickbooks", quickbooks.synchronise_quickbooks, tries=5, seconds=300),
+    Job("forget_abandoned_uploads", files.forget_abandoned_uploads, tries=3, seconds=600),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
@@ -79,6 +90,8 @@ CALENDAR = {
     "forget_face_checks": "21 3 * * *",
     "reseal_faces": "23 3 * * *",
     "forget_sent_messages": "13 * * * *",
+    "synchronise_quickbooks": "*/5 * * * *",
+    "forget_abandoned_uploads": "14 * * * *",
     "prune_events": "17 * * * *",
     "forget_finished_jobs": "27 3 * * *",
 }

@@ -13,6 +13,7 @@ from models.bookings import PaymentStatus
 
 if TYPE_CHECKING:
     from models.bookings import Booking
+    from models.shop import Purchase
 
 
 class Provider(StrEnum):
@@ -76,6 +77,7 @@ class Payment(Visible):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"), unique=True)
     term_id: Mapped[int | None] = mapped_column(ForeignKey("membership_terms.id"), unique=True)
+    purchase_id: Mapped[int | None] = mapped_column(ForeignKey("purchases.id"), unique=True)
     purpose: Mapped[PaymentPurpose] = mapped_column(default=PaymentPurpose.SERVICE, doc="What it is for.")
     provider: Mapped[Provider] = mapped_column(doc="Through whom it is made.")
     provider_id: Mapped[str | None] = mapped_column(doc="The provider's own id, such as pi_….")
@@ -92,6 +94,7 @@ class Payment(Visible):
     looked_up_at: Mapped[datetime | None] = mapped_column(doc="When the provider was last asked, because no webhook had come.")
 
     booking: Mapped["Booking | None"] = relationship(lazy="raise", back_populates="payment", doc="What is paid for.")
+    purchase: Mapped["Purchase | None"] = relationship(lazy="raise", back_populates="payment", doc="The purchase that is paid for.")
     refunds: Mapped[list["Refund"]] = relationship(
         lazy="raise", viewonly=True, order_by="Refund.id", doc="What was given back, or is on its way."
     )
@@ -104,6 +107,7 @@ class Payment(Visible):
         CheckConstraint("term_id IS NULL OR purpose = 'membership'", name="term"),
         Index("ix_payments_open", "created_at", postgresql_where=text("status IN ('pending', 'failed') AND provider_id IS NOT NULL")),
         CheckConstraint("amount >= 0 AND refunded_amount >= 0 AND refunded_amount <= amount", name="amounts"),
+        CheckConstraint("purchase_id IS NULL OR purpose = 'product'", name="purchase"),
     )
 
 

@@ -16,6 +16,7 @@ from models.base import Model
 from models.payments import Payment, PaymentPurpose
 from resolvers.booking_payments import PayableBookings
 from resolvers.membership_payments import PayableTerms
+from resolvers.purchase_payments import PayablePurchases
 
 
 class Payable(Protocol):
@@ -55,6 +56,7 @@ class Payable(Protocol):
 PAYABLES: dict[PaymentPurpose, Payable] = {
     PaymentPurpose.SERVICE: PayableBookings(),
     PaymentPurpose.MEMBERSHIP: PayableTerms(),
+    PaymentPurpose.PRODUCT: PayablePurchases(),
 }
 
 
