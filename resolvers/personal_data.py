@@ -15,8 +15,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from models.accounts import AccountBlock, DataRequest
 from models.base import Model
 from models.bookings import Appointment, Booking, BookingAddon, BookingStatus
+from models.concierge import ConciergeNote, ConciergeRequest
 from models.faces import Face, FaceCheck, FaceConsent
+from models.files import StoredFile
 from models.identity import Credential, EmailChange, Session, User, UserRole
+from models.investments import InvestmentInterest
 from models.ledger import Account, Entry
 from models.memberships import GuestPass, Membership, MembershipCredit, MembershipTerm
 from models.notifications import OutboxMessage
@@ -26,6 +29,7 @@ from models.preferences import EquipmentSync, Preferences
 from models.recommendations import Recommendation
 from models.rooms import DeviceCommand, Scene
 from models.scheduling import Hold
+from models.shop import Purchase, PurchaseItem, PurchaseStatus, StockChange
 
 
 class WhenErased(Enum):
@@ -112,6 +116,17 @@ HOLDINGS = (
     Holding(SavedCard.user_id, DELETED),
     Holding(Account.owner_id, KEPT),
     Holding(Entry.account_id, KEPT, of=Account),
+    Holding(
+        Purchase.customer_id,
+        KEPT,
+        emptied={"cancel_reason": None, "asked_as": None},
+        unfinished=lambda _: Purchase.status.in_((PurchaseStatus.PENDING, PurchaseStatus.CONFIRMED, PurchaseStatus.READY)),
+    ),
+    Holding(PurchaseItem.purchase_id, KEPT, of=Purchase),
+    Holding(ConciergeRequest.customer_id, KEPT, emptied={"item_description": "", "item_url": None, "special_instructions": None}),
+    Holding(ConciergeNote.request_id, DELETED, of=ConciergeRequest),
+    Holding(StoredFile.owner_id, KEPT, emptied={"name": "file"}, secret=frozenset({"key"})),
+    Holding(InvestmentInterest.user_id, KEPT, emptied={"message": None, "staff_note": None}),
     Holding(Scene.owner_id, DELETED),
     Holding(Preferences.user_id, DELETED),
     Holding(EquipmentSync.booking_id, DELETED, of=Booking),
@@ -120,5 +135,8 @@ HOLDINGS = (
     Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body", "pdf"})),
 )
 
-ACTED = (AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, GuestPass.used_by)
+ACTED = (
+    *(AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, GuestPass.used_by),
+    *(ConciergeRequest.assigned_to_id, ConciergeNote.author_id, StockChange.actor_id),
+)
 """Columns that name who acted for the house: they are part of another person's records, and stay."""

@@ -68,7 +68,7 @@ class PayablePurchases:
     async def describe(self, db: AsyncSession, thing: Purchase) -> list[str]:
         """Every product with how many of it, and the order number."""
         items = await db.scalars(select(PurchaseItem).where(PurchaseItem.purchase_id == thing.id).order_by(PurchaseItem.id))
-        return [*[f"{each.quantity} × {each.name}" for each in items], f"Order {thing.reference}"]
+        return [*[f"{each.quantity} of {each.name}" for each in items], f"Order {thing.reference}"]
 
     async def refunded(self, db: AsyncSession, thing: Purchase, payment: Payment) -> None:
         """What is wholly given back and not picked up yet goes back to the shelf."""

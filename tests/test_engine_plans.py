@@ -26,13 +26,14 @@ ARGUMENTS = {
     "conciergeRequest": '(id: "1")',
     "opportunity": '(id: "1")',
     "investmentDocumentLink": '(id: "1")',
+    "previewUpgrade": '(planId: "1")',
     "availability": '(serviceId: "1", date: "2026-01-15")',
 }
 SCHEMA = Engine(Settings(_env_file=None)).schema  # type: ignore[call-arg]
 ROOTS = sorted(SCHEMA.query_type.fields)  # type: ignore[union-attr]
 READS_ITSELF = {
     **{"availability": 5, "failedJobs": 1, "monthlyFigures": 1, "myVisitSummary": 1, "myRecommendations": 6},
-    **{"investmentDocumentLink": 2, "booksStanding": 3},
+    **{"investmentDocumentLink": 2, "booksStanding": 3, "previewUpgrade": 2},
 }
 """Operations that are no statement but ask the database themselves, and how often at most."""
 
