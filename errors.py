@@ -83,6 +83,12 @@ class SlotTaken(Conflict):
     code, message = "SLOT_TAKEN", "This time is already taken."
 
 
+class OutOfStock(Conflict):
+    """Fewer are left than were asked for; details name the product and how many there are."""
+
+    code, message = "OUT_OF_STOCK", "There are not enough of this product."
+
+
 class AlreadyExists(Conflict):
     """Something with this unique value exists already."""
 

@@ -39,9 +39,11 @@ from rest_compat.usage import Usage, counting
 from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
+from web.files import file_routes
 from web.health import health_routes
 from web.newsletter import newsletter_routes
 from web.pages import page_routes
+from web.receipts import receipt_routes
 from web.requests import Requests
 
 commands = typer.Typer(
@@ -82,8 +84,16 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         return simulator
 
     demo_only = [*demo_routes(), *stripe_routes(simulated_stripe)] if settings.is_demo else []
-    pages = [*health_routes(), *page_routes(), *newsletter_routes()]
-    routes = [WebSocketRoute("/graphql", graphql_socket), *demo_only, *pages, Mount("/", older_systems)]
+    routes = [
+        WebSocketRoute("/graphql", graphql_socket),
+        *demo_only,
+        *health_routes(),
+        *receipt_routes(),
+        *file_routes(),
+        *page_routes(),
+        *newsletter_routes(),
+        Mount("/", older_systems),
+    ]
     app = Atrium(routes=routes, lifespan=lifespan)
     app.state.settings = settings
     return app

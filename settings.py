@@ -87,6 +87,10 @@ def _with_scheme(url: str | None, *schemes: str) -> str | None:
     return url
 
 
+def _days(text: str) -> list[int]:
+    return [int(each) for each in text.split(",") if each.strip()]
+
+
 class Settings(BaseSettings):
     """One attribute per setting; the environment variable is the name in capitals."""
 
@@ -197,9 +201,32 @@ class Settings(BaseSettings):
     reminder_hour: int = Field(10, ge=0, le=23, description="Local hour of the day before a visit from which on its reminder is sent.")
     campaign_rate: int = Field(600, ge=1, le=60_000, description="Mails of campaigns that are sent in a minute, by all processes together.")
 
+    renewal_notice_days: int = Field(7, ge=1, le=60, description="Days before a membership's last one on which its member is told.")
+    renewal_retry_days: str = Field(
+        "1,3,5",
+        description="Days after a membership's last one on which charging its renewal is tried again; after the last of them it lapses.",
+    )
+    payment_lookup_minutes: int = Field(
+        15, ge=1, description="Minutes after which Stripe is asked about a payment of which no webhook has told."
+    )
+    receipt_hours: int = Field(24, ge=1, description="Hours for which a link to a receipt is good.")
+
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error; info has a line for each request.")
     log_format: LogFormat | None = Field(None, description="text or json; when empty, text in demo mode and json in production.")
     metrics_token: SecretStr | None = Field(None, description="Opens /metrics from elsewhere; without it only staff and this machine may.")
+
+    files_url: str | None = Field(
+        None, description="Where files are kept: s3://bucket or s3://bucket/folder; the folder files of DATA_DIR when empty."
+    )
+    files_endpoint: str | None = Field(
+        None, description="Address of an S3-compatible server, such as https://minio.example.com; Amazon's own when empty."
+    )
+    files_region: str = Field("us-east-1", description="Region of the bucket.")
+    files_access_key: str | None = Field(None, description="Key id for the bucket; when empty, the machine's own role or environment.")
+    files_secret_key: SecretStr | None = Field(None, description="Secret of that key.")
+    file_link_seconds: int = Field(300, ge=10, le=86_400, description="Seconds for which a link to a file is good.")
+    upload_link_seconds: int = Field(900, ge=10, le=86_400, description="Seconds for which an upload may be begun under its address.")
+    max_upload: int = Field(50_000_000, ge=1_000_000, description="Bytes that an uploaded file may have.")
 
     outbox_days: int = Field(30, ge=1, description="Days for which sent messages are kept.")
     event_days: int = Field(7, ge=1, description="Days for which events are kept; an older cursor is told to resynchronise.")
@@ -256,10 +283,28 @@ class Settings(BaseSettings):
     crm_bearer_token: SecretStr = Field(SecretStr(DEMO_SECRETS["crm_bearer_token"]), description="The CRM's static token.")
     internal_token: SecretStr = Field(SecretStr(DEMO_SECRETS["internal_token"]), description="Opens Minuteserv's internal endpoints.")
 
+    quickbooks_client_id: str | None = Field(None, description="Intuit's id of this application; without it nothing goes to QuickBooks.")
+    quickbooks_client_secret: SecretStr = Field(SecretStr(""), description="Its secret at Intuit.")
+    quickbooks_refresh_token: SecretStr = Field(
+        SecretStr(""), description="Refresh token of the first connection; later ones are kept encrypted in the database."
+    )
+    quickbooks_company: str = Field("demo", description="The company's realm id.")
+    quickbooks_environment: str = Field("sandbox", description="sandbox or production.")
+    quickbooks_income_account: str = Field("1", description="Id of the account to which what is sold belongs.")
+    quickbooks_deposit_account: str = Field("4", description="Id of the account in which the money arrives.")
+    quickbooks_tax_codes: str = Field(
+        "service=NON,product=TAX,membership=NON", description="QuickBooks' tax code of each thing that is sold."
+    )
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, url: str | None) -> str | None:
         return _with_scheme(url, "postgresql", "postgres")
+
+    @field_validator("files_url")
+    @classmethod
+    def _is_a_bucket(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "s3")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -268,17 +313,12 @@ class Settings(BaseSettings):
             ip_network(each, strict=False)
         return text
 
-    @field_validator("face_provider_url")
-    @classmethod
-    def _is_web(cls, url: str | None) -> str | None:
-        return _with_scheme(url, "https", "http")
-
     @field_validator("broadcast_url")
     @classmethod
     def _is_a_bus(cls, url: str | None) -> str | None:
         return _with_scheme(url, "redis", "rediss", "postgresql", "postgres")
 
-    @field_validator("public_url", "app_url")
+    @field_validator("files_endpoint", "face_provider_url", "public_url", "app_url")
     @classmethod
     def _is_a_web_address(cls, url: str | None) -> str | None:
         return _with_scheme(url, "https", "http")
@@ -300,6 +340,14 @@ class Settings(BaseSettings):
     def _are_channels(cls, text: str) -> str:
         if unknown := {each.strip() for each in text.split(",")} - {"email", "sms", "push"}:
             raise ValueError(f"there is no channel {', '.join(sorted(unknown))}")
+        return text
+
+    @field_validator("renewal_retry_days")
+    @classmethod
+    def _are_days(cls, text: str) -> str:
+        days = _days(text)
+        if days != sorted(set(days)) or any(not 0 < each <= 60 for each in days):
+            raise ValueError("give days from 1 to 60, each later than the one before")
         return text
 
     @model_validator(mode="after")
@@ -377,6 +425,21 @@ class Settings(BaseSettings):
     def links_to(self) -> str:
         """What the links in messages begin with."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def retry_days(self) -> list[int]:
+        """After how many days each the renewal of a membership is tried again."""
+        return _days(self.renewal_retry_days)
+
+    @property
+    def has_quickbooks(self) -> bool:
+        """Whether what is sold goes to QuickBooks, or to its simulator."""
+        return self.is_demo or self.quickbooks_client_id is not None
+
+    @property
+    def data_folder(self) -> Path:
+        """The data folder; a relative one is inside the project, wherever the command is called."""
+        return Path(__file__).parent / self.data_dir
 
     @property
     def log_lines(self) -> LogFormat:

@@ -95,8 +95,8 @@ def _sentence(error: dict[str, object]) -> str:
 
 
 def data_dir(settings: Settings) -> Path:
-    """The data folder; a relative one is inside the project, wherever the command is called."""
-    return ROOT / settings.data_dir
+    """The folder that holds the embedded PostgreSQL."""
+    return settings.data_folder
 
 
 @contextmanager

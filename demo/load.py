@@ -16,7 +16,11 @@ from demo import (
     analytics,
     bookings,
     catalogue,
+    concierge,
     faces,
+    guests,
+    investments,
+    membership_money,
     memberships,
     messages,
     payments,
@@ -25,6 +29,7 @@ from demo import (
     preferences,
     recommendations,
     rooms,
+    shop,
 )
 from demo.world import World
 from gateways.all import open_gateways
@@ -48,8 +53,18 @@ CHAPTERS: dict[str, Fill] = {
     **{f"bookings {part + 1}": bookings.fill_part(part) for part in range(bookings.PARTS)},
     "ratings": analytics.fill,
     "messages": messages.fill,
+    "membership money": membership_money.fill,
+    "shop": shop.fill,
+    "concierge": concierge.fill,
 }
-PLAYED: dict[str, Play] = {"population": recommendations.play, "plans": plans.play, "faces": faces.play}
+PLAYED: dict[str, Play] = {
+    "population": recommendations.play,
+    "plans": plans.play,
+    "faces": faces.play,
+    "guests": guests.play,
+    "purchases": shop.play,
+    "investments": investments.play,
+}
 BEGUN = "begun"
 PREFIX = "chapter: "
 TURN = 6_151_413_302

@@ -32,7 +32,7 @@ PLANS: list[dict[str, Any]] = [
         "id": UNLIMITED, "name": "Unlimited", "slug": "unlimited", "price": Decimal(399), "color_scheme": "#b8860b", "icon": "fa-infinity",
         "description": "Everything in both houses: all treatments at the member's price, four of them a month already paid for.",
         "benefits": ["Access to all services", "25% discount on add-ons", "Priority booking", "Four service credits a month",
-                     "Four guest passes a year"],
+                     "Four guest passes a month"],
         "discount_percentage": 25, "mensuite_access": True, "coresync_private_access": True, "iot_control_access": True,
         "priority_booking": True, "monthly_service_credits": 4, "guest_passes": 4, "tier": "premium", "is_featured": True,
     },
@@ -67,5 +67,5 @@ def _membership(world: World, user: int, plan: int, days_ago: int, dice: random.
         status = MembershipStatus.CANCELLED
     return {
         "user_id": user, "plan_id": plan, "status": status, "starts_on": world.day(-days_ago), "ends_on": world.day(364 - days_ago),
-        "auto_renew": status is MembershipStatus.ACTIVE, "guest_passes_used": dice.randint(0, 1),
+        "auto_renew": status is MembershipStatus.ACTIVE,
     }  # fmt: skip

@@ -52,12 +52,13 @@ class Built:
             return
         for batch, owed in zip(self.batches, run, strict=True):
             if owed:
-                records, inner = await fetch(batch.statement, Given(ctx, {KEYS: list(owed)})), batch.built.run()
+                records, rest = batch.built.split(await fetch(batch.statement, Given(ctx, {KEYS: list(owed)})))
+                inner = batch.built.run()
                 for record in records:
                     child = batch.built.shape(record, inner, ctx)
                     for made in owed[record[batch.key_at]]:
                         made.append(child)
-                await batch.built.pay(fetch, inner, [], ctx)
+                await batch.built.pay(fetch, inner, rest, ctx)
 
 
 @dataclass
@@ -194,7 +195,8 @@ class Outliner:
 
     def _batch(self, batch: Batch) -> BuiltBatch:
         wanted = batch.remote == any_(Symbol(KEYS, ARRAY(BigInteger)))
-        return BuiltBatch(compile_statement(batch.plan.select(batch.rows.where(wanted))), batch.key_at, self.build(batch.plan))
+        built = self.build(batch.plan)
+        return BuiltBatch(built.statement(batch.rows.where(wanted)), built.at(batch.key_at), built)
 
     def _writer(self, plan: Plan) -> Writer:
         shift = PART if not self.for_reference and is_possible(plan) else 0

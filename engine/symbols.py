@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, BindParameter, ColumnElement, CompoundSelect, Date, DateTime, Numeric, Select, Text, Time, Uuid
 from sqlalchemy.orm import QueryableAttribute
 
+import clock
 from models.database import DIALECT
 from models.keys import Key
 from resolvers.context import Context
@@ -200,6 +201,8 @@ def compile_statement(select: Select[Any] | CompoundSelect[Any]) -> Statement:
             raise NotSymbolic
         if isinstance(bound, Symbol):
             slots.append((bound.slot, None, process))
+        elif bound is not None and bound.callable is clock.now:
+            slots.append((NOW, None, process))
         else:
             constant = constants[name]
             slots.append((None, process(constant) if process and constant is not None else constant, None))

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 from gateways.devices import Devices
 from gateways.faces import Faces
+from gateways.files import Files
 from gateways.mail import Mailer
 from gateways.push import Firebase, open_push
+from gateways.quickbooks import QuickBooks
 from gateways.simulators.devices import SimulatedDevices
+from gateways.simulators.quickbooks import SimulatedIntuit
 from gateways.simulators.stripe import Deliver, StripeSimulator
 from gateways.sms import Texter, open_sms
 from gateways.stripe import Stripe
@@ -29,10 +32,12 @@ class Gateways:
 
     stripe: Stripe
     faces: Faces
+    files: Files
     devices: Devices | None = None
     mail: Mailer | None = None
     sms: Texter | None = None
     push: Firebase | None = None
+    quickbooks: QuickBooks | None = None
     simulators: Simulators = field(default_factory=Simulators)
 
 
@@ -50,9 +55,18 @@ async def open_gateways(
         yield Gateways(
             stripe=await stack.enter_async_context(Stripe(key, webhook_secret, transport)),
             faces=await stack.enter_async_context(Faces.of(settings)),
+            files=Files(settings),
             devices=await stack.enter_async_context(Devices(SimulatedDevices(database))) if settings.is_demo else None,
             mail=Mailer(settings) if settings.smtp_host else None,
             sms=await stack.enter_async_context(open_sms(settings)),
             push=await stack.enter_async_context(open_push(settings)),
+            quickbooks=_quickbooks(settings),
             simulators=simulators,
         )
+
+
+def _quickbooks(settings: Settings) -> QuickBooks | None:
+    """Intuit's, its simulator in a demo without an application's id, or none."""
+    if not settings.has_quickbooks:
+        return None
+    return QuickBooks(settings, None if settings.quickbooks_client_id else SimulatedIntuit())

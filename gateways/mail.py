@@ -27,6 +27,8 @@ class Mail:
     """Where one POST, without any question asked, ends such mails (RFC 8058)."""
     name: str | None = None
     """The same for every try, so that mailboxes can tell a mail that arrives twice."""
+    pdf: tuple[str, bytes] | None = None
+    """The name and the content of a PDF that goes along."""
 
 
 class _Verbatim(str):
@@ -84,4 +86,7 @@ class Mailer:
         message.set_content(mail.text)
         if mail.html:
             message.add_alternative(mail.html, subtype="html")
+        if mail.pdf:
+            name, content = mail.pdf
+            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         return message

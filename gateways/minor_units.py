@@ -14,10 +14,14 @@ def decimals(currency: str) -> int:
     return 0 if code in ZERO_DECIMAL else 3 if code in THREE_DECIMAL else 2
 
 
+def smallest(currency: str) -> Decimal:
+    """The smallest amount that can be charged: 0.01 USD, 1 JPY; amounts are kept with two decimals."""
+    return Decimal(1) if currency.upper() in WHOLE else Decimal("0.01")
+
+
 def to_minor(amount: Decimal, currency: str) -> int:
     """150.00 USD is 15000, 1500 JPY is 1500; ValueError when the currency has no such amount."""
-    unit = Decimal(1) if currency.upper() in WHOLE else Decimal("0.01")
-    if amount % unit:
+    if amount % smallest(currency):
         raise ValueError(f"{amount} is not an amount of {currency.upper()}")
     return int(amount.scaleb(decimals(currency)))
 

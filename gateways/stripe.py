@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Self
 from uuid import uuid4
 
@@ -17,6 +16,19 @@ import stripe
 import structlog
 
 from errors import ApiError, BadUserInput, Conflict, IdempotencyKeyReused, MalformedRequest, PaymentFailed, Unavailable
+from gateways.stripe_objects import (
+    Card,
+    Disputed,
+    Event,
+    Intent,
+    Refunded,
+    Setup,
+    read_card,
+    read_dispute,
+    read_intent,
+    read_refund,
+    read_setup,
+)
 
 API_VERSION = "2026-10-28.endive"
 TOLERANCE = 300
@@ -28,8 +40,8 @@ NETWORK_RETRIES = 1
 LONGEST_KEY = 255
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 EXPAND = ["latest_charge", "payment_method"]
-BROKEN_RULES = frozenset({"payment_intent_unexpected_state", "charge_already_refunded", "charge_disputed"})
-FIELDS = {"payment_method": "payment_method_id", "intent": "payment_intent_id"}
+BROKEN_RULES = frozenset({"payment_intent_unexpected_state", "setup_intent_unexpected_state", "charge_already_refunded", "charge_disputed"})
+FIELDS = {"payment_method": "payment_method_id", "intent": "payment_intent_id", "setup_intent": "setup_intent_id"}
 """What our operations call Stripe's parameters."""
 
 stripe.enable_telemetry = False  # it would leave a file in the home folder and send our response times along
@@ -37,56 +49,8 @@ stripe.enable_telemetry = False  # it would leave a file in the home folder and 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What may be shown of a card, under Stripe's id of it."""
-
-    id: str
-    brand: str
-    last4: str
-    exp_month: int
-    exp_year: int
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A payment as Stripe sees it; `status` is Stripe's word, amounts are in the currency's smallest unit."""
-
-    id: str
-    status: str
-    client_secret: str
-    amount: int
-    amount_received: int
-    currency: str
-    keeps_card: bool
-    card: Card | None
-    receipt_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refunded:
-    """A refund as Stripe sees it; `status` is Stripe's word."""
-
-    id: str
-    status: str
-    amount: int
-    currency: str
-    metadata: dict[str, str]
-    failure_reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A webhook whose signature was good."""
-
-    id: str
-    kind: str
-    subject: dict[str, Any]
-    payload: dict[str, Any]
-
-
 class Stripe:
-    """Customers, payment intents, refunds, cards and webhooks of one Stripe account."""
+    """Customers, payment intents, refunds, disputes, cards and webhooks of one Stripe account."""
 
     def __init__(self, secret_key: str, webhook_secret: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._webhook_secret = webhook_secret
@@ -121,7 +85,7 @@ class Stripe:
         if keep_card:
             params["setup_future_usage"] = "off_session"
         with _translated():
-            return _intent(await self._sdk.v1.payment_intents.create_async(params, _once(f"intent-{payment}-{replaces}", params)))
+            return read_intent(await self._sdk.v1.payment_intents.create_async(params, _once(f"intent-{payment}-{replaces}", params)))
 
     async def change_intent(self, id: str, amount: int, currency: str, *, keep_card: bool) -> Intent:
         """Change a payment that has not come in yet."""
@@ -132,12 +96,12 @@ class Stripe:
             "expand": EXPAND,
         }
         with _translated():
-            return _intent(await self._sdk.v1.payment_intents.update_async(id, params, _anew()))
+            return read_intent(await self._sdk.v1.payment_intents.update_async(id, params, _anew()))
 
     async def get_intent(self, id: str) -> Intent:
         """How a payment stands."""
         with _translated():
-            return _intent(await self._sdk.v1.payment_intents.retrieve_async(id, {"expand": EXPAND}))
+            return read_intent(await self._sdk.v1.payment_intents.retrieve_async(id, {"expand": EXPAND}))
 
     async def confirm_intent(self, id: str, payment_method: str, key: str | None = None, *, off_session: bool = False) -> Intent:
         """Charge a card; PaymentFailed with Stripe's words when it is declined. A repeat under the same key charges nothing."""
@@ -146,35 +110,62 @@ class Stripe:
             params["off_session"] = True
         with _translated():
             options = _anew() if key is None else {"idempotency_key": _short(f"confirm-{id}-{key}")}
-            return _intent(await self._sdk.v1.payment_intents.confirm_async(id, params, options))
+            return read_intent(await self._sdk.v1.payment_intents.confirm_async(id, params, options))
 
     async def cancel_intent(self, id: str) -> Intent:
         """End a payment that has not come in."""
         with _translated():
-            return _intent(await self._sdk.v1.payment_intents.cancel_async(id, {"expand": EXPAND}, {"idempotency_key": f"cancel-{id}"}))
+            return read_intent(await self._sdk.v1.payment_intents.cancel_async(id, {"expand": EXPAND}, {"idempotency_key": f"cancel-{id}"}))
 
     async def refund(self, intent: str, amount: int, refund: str) -> Refunded:
         """Give money back; asked again under the same name of our refund it gives nothing twice."""
         params: Any = {"payment_intent": intent, "amount": amount, "metadata": {"refund": refund}}
         with _translated():
-            return _refunded(await self._sdk.v1.refunds.create_async(params, {"idempotency_key": f"refund-{refund}"}))
+            return read_refund(await self._sdk.v1.refunds.create_async(params, {"idempotency_key": f"refund-{refund}"}))
 
     async def list_refunds(self, intent: str) -> list[Refunded]:
         """Everything that was given back of a payment."""
         with _translated():
             found = await self._sdk.v1.refunds.list_async({"payment_intent": intent, "limit": 100})
-            return [_refunded(each) async for each in found.auto_paging_iter()]
+            return [read_refund(each) async for each in found.auto_paging_iter()]
+
+    async def get_dispute(self, id: str) -> Disputed:
+        """How a dispute stands, and what money it moved."""
+        with _translated():
+            return read_dispute(await self._sdk.v1.disputes.retrieve_async(id))
+
+    async def create_setup(self, customer: str) -> Setup:
+        """Begin to save a card for payments when its owner is not there."""
+        params: Any = {
+            "customer": customer,
+            "usage": "off_session",
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "expand": ["payment_method"],
+        }
+        with _translated():
+            return read_setup(await self._sdk.v1.setup_intents.create_async(params, _anew()))
+
+    async def get_setup(self, id: str) -> Setup:
+        """How saving a card stands."""
+        with _translated():
+            return read_setup(await self._sdk.v1.setup_intents.retrieve_async(id, {"expand": ["payment_method"]}))
+
+    async def confirm_setup(self, id: str, payment_method: str) -> Setup:
+        """Save this card, unless its owner's bank wants to ask first."""
+        params: Any = {"payment_method": payment_method, "expand": ["payment_method"]}
+        with _translated():
+            return read_setup(await self._sdk.v1.setup_intents.confirm_async(id, params, _anew()))
 
     async def attach_card(self, card: str, customer: str) -> Card:
         """Keep a card for a customer."""
         with _translated():
-            return _card(await self._sdk.v1.payment_methods.attach_async(card, {"customer": customer}, _anew()))
+            return read_card(await self._sdk.v1.payment_methods.attach_async(card, {"customer": customer}, _anew()))
 
     async def list_cards(self, customer: str) -> list[Card]:
         """The cards kept for a customer."""
         with _translated():
             found = await self._sdk.v1.customers.payment_methods.list_async(customer, {"type": "card", "limit": 100})
-            return [_card(each) async for each in found.auto_paging_iter()]
+            return [read_card(each) async for each in found.auto_paging_iter()]
 
     async def detach_card(self, card: str) -> None:
         """Forget a card; nothing happens when it is forgotten already."""
@@ -274,7 +265,7 @@ def _translated() -> Iterator[None]:
 
 def _declined(error: stripe.CardError) -> PaymentFailed:
     reason = error.error.decline_code if error.error else None
-    return PaymentFailed(error.user_message, details={"reason": reason or error.code})
+    return PaymentFailed(error.user_message, details={"reason": reason or error.code, "stripe_code": error.code})
 
 
 def _invalid(error: stripe.InvalidRequestError) -> ApiError:
@@ -290,38 +281,3 @@ def _name(value: Any) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise ValueError("not a name")
     return value
-
-
-def _intent(found: stripe.PaymentIntent) -> Intent:
-    charge, method = found.latest_charge, found.payment_method
-    if charge is None or isinstance(charge, str):
-        charge = None
-    return Intent(
-        id=found.id,
-        status=found.status,
-        client_secret=found.client_secret or "",
-        amount=found.amount,
-        amount_received=found.amount_received,
-        currency=found.currency.upper(),
-        keeps_card=found.setup_future_usage is not None,
-        card=_card(method) if isinstance(method, stripe.PaymentMethod) and method.card else None,
-        receipt_url=charge.receipt_url if charge else None,
-    )
-
-
-def _card(found: stripe.PaymentMethod) -> Card:
-    card = found.card
-    if card is None:
-        raise TypeError(f"{found.id} is not a card")
-    return Card(found.id, card.brand, card.last4 or "", card.exp_month, card.exp_year)
-
-
-def _refunded(found: stripe.Refund) -> Refunded:
-    return Refunded(
-        id=found.id,
-        status=found.status or "pending",
-        amount=found.amount,
-        currency=found.currency.upper(),
-        metadata=dict(found.metadata.to_dict()) if found.metadata else {},
-        failure_reason=found.failure_reason if "failure_reason" in found else None,
-    )

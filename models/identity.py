@@ -28,6 +28,7 @@ class Role(StrEnum):
     ADMIN: Works for the house and runs it.
     SUPPORT: Works for the house and helps customers.
     FINANCE: Works for the house and looks after money.
+    INVESTOR: Whom staff have let into the investment portal.
     """
 
     CUSTOMER = "customer"
@@ -35,6 +36,7 @@ class Role(StrEnum):
     MANAGEMENT = "management"
     FACILITATOR = "facilitator"
     PARTNER = "partner"
+    INVESTOR = "investor"
     SUPER_ADMIN = "super_admin"
     ADMIN = "admin"
     SUPPORT = "support"

@@ -15,6 +15,7 @@ class AccountKind(StrEnum):
     PROVIDER_CLEARING: What a payment provider holds for us.
     REVENUE: What was earned by sales.
     REFUNDS: What was given back.
+    DISPUTES: What customers' banks took back.
     FEES: What payment providers keep for themselves.
     TAX: Tax that is owed.
     EARNINGS: What is owed to those who gave a service.
@@ -25,6 +26,7 @@ class AccountKind(StrEnum):
     PROVIDER_CLEARING = "provider_clearing"  # money that a payment provider holds for us
     REVENUE = "revenue"
     REFUNDS = "refunds"
+    DISPUTES = "disputes"  # what customers' banks took back
     FEES = "fees"
     TAX = "tax"
     EARNINGS = "earnings"  # what we owe a provider or partner

@@ -35,12 +35,20 @@ class NotificationKind(StrEnum):
     BOOKING_CANCELLED: A booking does not hold any more.
     BOOKING_REMINDER: A visit is tomorrow.
     PAYMENT_RECEIPT: Money has come in.
+    PAYMENT_REFUNDED: Money went back.
+    PAYMENT_DISPUTED: A customer asks money back through their bank, or the bank has decided, for the staff.
+    PURCHASE_CONFIRMED: A purchase is paid.
+    PURCHASE_READY: A purchase can be picked up.
+    PURCHASE_CANCELLED: A purchase does not hold any more.
+    STOCK_LOW: A product runs low, for the staff.
+    CONCIERGE_UPDATED: Something is new about a request to the concierge.
     MEMBERSHIP_STARTED: A membership has begun.
     MEMBERSHIP_UPGRADED: A membership is on another plan.
     MEMBERSHIP_RENEWED: A membership goes on.
     MEMBERSHIP_ENDING: A membership ends or is renewed soon.
     MEMBERSHIP_ENDED: A membership is over.
     MEMBERSHIP_PAYMENT_FAILED: The payment that renews a membership failed.
+    GUEST_INVITED: A member brings a guest along.
     FORM_RECEIVED: Somebody has sent a form, for the staff.
     SPECIAL_OFFER: A mail of a campaign.
     SECURITY_CODE: A one-time code.
@@ -60,12 +68,20 @@ class NotificationKind(StrEnum):
     BOOKING_CANCELLED = "booking_cancelled"
     BOOKING_REMINDER = "booking_reminder"
     PAYMENT_RECEIPT = "payment_receipt"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_DISPUTED = "payment_disputed"
+    PURCHASE_CONFIRMED = "purchase_confirmed"
+    PURCHASE_READY = "purchase_ready"
+    PURCHASE_CANCELLED = "purchase_cancelled"
+    STOCK_LOW = "stock_low"
+    CONCIERGE_UPDATED = "concierge_updated"
     MEMBERSHIP_STARTED = "membership_started"
     MEMBERSHIP_UPGRADED = "membership_upgraded"
     MEMBERSHIP_RENEWED = "membership_renewed"
     MEMBERSHIP_ENDING = "membership_ending"
     MEMBERSHIP_ENDED = "membership_ended"
     MEMBERSHIP_PAYMENT_FAILED = "membership_payment_failed"
+    GUEST_INVITED = "guest_invited"
     FORM_RECEIVED = "form_received"
     SPECIAL_OFFER = "special_offer"
     SECURITY_CODE = "security_code"
@@ -104,12 +120,20 @@ RULES: Mapping[NotificationKind, Rule] = MappingProxyType(
         NotificationKind.BOOKING_CANCELLED: _NEWS,
         NotificationKind.BOOKING_REMINDER: Rule(_EVERYWHERE),
         NotificationKind.PAYMENT_RECEIPT: _NECESSARY,
+        NotificationKind.PAYMENT_REFUNDED: _NECESSARY,
+        NotificationKind.PAYMENT_DISPUTED: _NECESSARY,
+        NotificationKind.PURCHASE_CONFIRMED: _NEWS,
+        NotificationKind.PURCHASE_READY: _NEWS,
+        NotificationKind.PURCHASE_CANCELLED: _NEWS,
+        NotificationKind.STOCK_LOW: _NEWS,
+        NotificationKind.CONCIERGE_UPDATED: _NEWS,
         NotificationKind.MEMBERSHIP_STARTED: _NEWS,
         NotificationKind.MEMBERSHIP_UPGRADED: _NEWS,
         NotificationKind.MEMBERSHIP_RENEWED: _NEWS,
-        NotificationKind.MEMBERSHIP_ENDING: _NEWS,
-        NotificationKind.MEMBERSHIP_ENDED: _NEWS,
+        NotificationKind.MEMBERSHIP_ENDING: _NECESSARY,
+        NotificationKind.MEMBERSHIP_ENDED: _NECESSARY,
         NotificationKind.MEMBERSHIP_PAYMENT_FAILED: _NECESSARY,
+        NotificationKind.GUEST_INVITED: _NECESSARY,
         NotificationKind.FORM_RECEIVED: _NEWS,
         NotificationKind.SPECIAL_OFFER: _ON_CONSENT,
         NotificationKind.SECURITY_CODE: _NECESSARY,
@@ -205,6 +229,8 @@ class OutboxMessage(Model):
         server_default=text("false"),
         doc="Whether it is rather lost than sent twice, when nobody knows what became of a try.",
     )
+    pdf: Mapped[bytes | None] = mapped_column(deferred=True, doc="A PDF that goes along with it.")
+    pdf_name: Mapped[str | None] = mapped_column(doc="The name under which the PDF goes along.")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     begun_at: Mapped[datetime | None] = mapped_column(doc="When a worker began to send it.")
     sent_at: Mapped[datetime | None] = mapped_column(doc="When the gateway took it.")

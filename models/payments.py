@@ -1,4 +1,4 @@
-"""Payments through any provider, what providers told us, and the cards that people saved."""
+"""Payments through any provider, refunds and disputes, what providers told us, and the cards that people saved."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from models.bookings import PaymentStatus
 
 if TYPE_CHECKING:
     from models.bookings import Booking
+    from models.shop import Purchase
 
 
 class Provider(StrEnum):
@@ -75,6 +76,8 @@ class Payment(Visible):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"), unique=True)
+    term_id: Mapped[int | None] = mapped_column(ForeignKey("membership_terms.id"), unique=True)
+    purchase_id: Mapped[int | None] = mapped_column(ForeignKey("purchases.id"), unique=True)
     purpose: Mapped[PaymentPurpose] = mapped_column(default=PaymentPurpose.SERVICE, doc="What it is for.")
     provider: Mapped[Provider] = mapped_column(doc="Through whom it is made.")
     provider_id: Mapped[str | None] = mapped_column(doc="The provider's own id, such as pi_….")
@@ -88,15 +91,23 @@ class Payment(Visible):
     receipt_url: Mapped[str | None] = mapped_column(doc="Where the receipt can be read.")
     charged_at: Mapped[datetime | None] = mapped_column(doc="When it came in.")
     failure_message: Mapped[str | None] = mapped_column(doc="Why it failed, in the provider's words.")
+    looked_up_at: Mapped[datetime | None] = mapped_column(doc="When the provider was last asked, because no webhook had come.")
 
     booking: Mapped["Booking | None"] = relationship(lazy="raise", back_populates="payment", doc="What is paid for.")
+    purchase: Mapped["Purchase | None"] = relationship(lazy="raise", back_populates="payment", doc="The purchase that is paid for.")
     refunds: Mapped[list["Refund"]] = relationship(
         lazy="raise", viewonly=True, order_by="Refund.id", doc="What was given back, or is on its way."
+    )
+    disputes: Mapped[list["Dispute"]] = relationship(
+        lazy="raise", viewonly=True, order_by="Dispute.id", doc="What the customer's bank has asked back."
     )
 
     __table_args__ = (
         UniqueConstraint("provider", "provider_id"),
+        CheckConstraint("term_id IS NULL OR purpose = 'membership'", name="term"),
+        Index("ix_payments_open", "created_at", postgresql_where=text("status IN ('pending', 'failed') AND provider_id IS NOT NULL")),
         CheckConstraint("amount >= 0 AND refunded_amount >= 0 AND refunded_amount <= amount", name="amounts"),
+        CheckConstraint("purchase_id IS NULL OR purpose = 'product'", name="purchase"),
     )
 
 
@@ -112,6 +123,24 @@ class Refund(Visible):
     reason: Mapped[str | None] = mapped_column(doc="Why, as the staff noted.")
     failure_message: Mapped[str | None] = mapped_column(doc="Why it failed, in the provider's words.")
     asked_as: Mapped[str | None] = mapped_column(unique=True, doc="By whom and under which idempotency key it was asked for.")
+
+    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
+
+
+class Dispute(Visible):
+    """A payment that the customer asks back through their bank."""
+
+    __tablename__ = "disputes"
+
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    provider_id: Mapped[str] = mapped_column(unique=True, doc="The provider's own id, such as dp_….")
+    amount: Mapped[Money] = mapped_column(doc="How much is asked back.")
+    currency: Mapped[str] = mapped_column(doc="ISO 4217 code of the amount.")
+    status: Mapped[str] = mapped_column(doc="The provider's word, such as needs_response, under_review, won or lost.")
+    reason: Mapped[str] = mapped_column(doc="The provider's word, such as fraudulent.")
+    answer_by: Mapped[datetime | None] = mapped_column(doc="Until when evidence may be sent.")
+
+    payment: Mapped[Payment] = relationship(lazy="raise", doc="What was paid.")
 
     __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
 

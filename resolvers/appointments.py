@@ -16,7 +16,7 @@ from models.catalogue import Addon, Category, Programme, Service, ServiceLine, S
 from models.database import Fixed
 from models.identity import User
 from models.keys import Key, is_named, naming
-from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan
+from models.memberships import Membership, MembershipCredit, MembershipStatus, Plan, last_day
 from models.rooms import Room, Scene
 from models.scheduling import Hold, Location
 from models.together import new, next_number, write_at_end
@@ -49,7 +49,7 @@ OFFER = Fixed(
         SpaService.member_price,
         SpaService.member_only,
         Membership.id.label("membership_id"),
-        Membership.ends_on,
+        last_day(Membership).label("ends_on"),
         Plan.discount_percentage,
         Plan.mensuite_access,
         Plan.coresync_private_access,

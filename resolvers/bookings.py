@@ -22,6 +22,7 @@ from models.scheduling import Location
 from resolvers.booking_mails import News, tell_about
 from resolvers.context import Context, Viewer
 from resolvers.following import Following
+from resolvers.giving_back import give_back, stop
 from resolvers.idempotency import answers
 from resolvers.inputs.bookings import BookingFilter, BookingOrder
 from resolvers.moves import move
@@ -29,7 +30,7 @@ from resolvers.operations import SIGNED_IN, allow
 from resolvers.places import When, find_place
 from resolvers.reserving import lock, release, reserve
 from resolvers.scheduling import next_slots
-from resolvers.settling import give_back, lock_payment
+from resolvers.settling import lock_payment
 from subscriptions.bookings import BookingCancelled, BookingRescheduled
 from subscriptions.facts import announce
 
@@ -197,6 +198,7 @@ async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None =
         payment = await lock_payment(db, Payment.booking_id == booking.id)
         if payment is not None and payment.status is PaymentStatus.CHARGED:
             await give_back(db, payment, "The booking was cancelled.")
+        await stop(db, payment)
         await release(db, booking_id=booking.id)
         if appointment.credit_id is not None:
             back = update(MembershipCredit).where(MembershipCredit.id == appointment.credit_id, MembershipCredit.used > 0)

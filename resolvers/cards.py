@@ -1,18 +1,43 @@
 """Cards that a provider keeps for a person; only what may be shown of them is stored here."""
 
-from sqlalchemy import Select, exists, select, update
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import Select, and_, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from errors import NotFound
-from gateways.stripe import Card
+from errors import BadUserInput, NotFound
+from gateways.stripe_objects import Card, Setup
 from models.identity import User
 from models.keys import Key
-from models.payments import Provider, SavedCard
+from models.payments import Provider, ProviderCustomer, SavedCard
 from resolvers.context import Context
 from resolvers.idempotency import answers
+from resolvers.limits import limit
 from resolvers.operations import SIGNED_IN, allow
 
 CardId = Key[SavedCard]
+SETUPS = "20/hour"
+"""Enough for anybody's cards, too few for trying stolen ones."""
+SETUP, METHOD = re.compile(r"seti_[A-Za-z0-9_]{1,200}"), re.compile(r"pm_[A-Za-z0-9_]{1,200}")
+
+
+@dataclass(frozen=True)
+class SetupBegun:
+    """What a client needs to save a card without paying."""
+
+    setup_intent_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True)
+class CardSaved:
+    """What became of saving a card, in Stripe's word; the secret is there while the client has to act."""
+
+    status: str
+    card: SavedCard | None
+    client_secret: str | None
 
 
 @allow(SIGNED_IN)
@@ -52,6 +77,70 @@ async def remove_card(ctx: Context, *, id: CardId) -> list[SavedCard]:
             await _make_default(db, left[0])
         answers(db, left)
     return left
+
+
+@allow(SIGNED_IN)
+async def create_setup_intent(ctx: Context) -> SetupBegun:
+    """Begin to save a card without paying; the client completes it with the secret, or names a card in confirmSetup."""
+    await limit(ctx, "create_setup_intent", SETUPS)
+    customer = await customer_of(ctx)
+    setup = await ctx.gateways.stripe.create_setup(customer)
+    async with ctx.writing() as db:
+        begun = SetupBegun(setup.id, setup.client_secret)
+        answers(db, begun)
+    return begun
+
+
+@allow(SIGNED_IN)
+async def confirm_setup(ctx: Context, *, setup_intent_id: str, payment_method_id: str | None = None) -> CardSaved:
+    """Save the card that a setup was completed with, or this one; where the bank asks its owner, the client secret says how to go on."""
+    if not SETUP.fullmatch(setup_intent_id):
+        raise NotFound
+    if payment_method_id is not None and not METHOD.fullmatch(payment_method_id):
+        raise BadUserInput(payment_method_id="This is not a payment method's id.")
+    await limit(ctx, "create_setup_intent", SETUPS)
+    setup = await _my_setup(ctx, setup_intent_id)
+    if payment_method_id is not None and setup.status != "succeeded":
+        setup = await ctx.gateways.stripe.confirm_setup(setup.id, payment_method_id)
+    async with ctx.writing() as db:
+        card = None
+        if setup.status == "succeeded" and setup.card:
+            await keep_card(db, ctx.viewer.id, Provider.STRIPE, setup.card)
+            card = await db.scalar(_mine(ctx).where(SavedCard.provider_id == setup.card.id))
+        saved = CardSaved(setup.status, card, None if card else setup.client_secret)
+        answers(db, saved)
+    return saved
+
+
+async def customer_of(ctx: Context) -> str:
+    """The viewer as Stripe knows them; made there when they are not known yet."""
+    found = await ctx.fetch(
+        select(User.uuid, ProviderCustomer.provider_id)
+        .join(ProviderCustomer, and_(ProviderCustomer.user_id == User.id, ProviderCustomer.provider == Provider.STRIPE), isouter=True)
+        .where(User.id == ctx.viewer.id)
+    )
+    if found[0]["provider_id"] is not None:
+        return str(found[0]["provider_id"])
+    customer = await ctx.gateways.stripe.create_customer(str(found[0]["uuid"]))
+    async with ctx.writing() as db:
+        known = insert(ProviderCustomer).values(user_id=ctx.viewer.id, provider=Provider.STRIPE, provider_id=customer)
+        await db.execute(known.on_conflict_do_nothing())
+    return customer
+
+
+async def _my_setup(ctx: Context, id: str) -> Setup:
+    """A setup of the viewer's; anybody else's is as unknown as none."""
+    mine = select(ProviderCustomer.provider_id).where(
+        ProviderCustomer.user_id == ctx.viewer.id, ProviderCustomer.provider == Provider.STRIPE
+    )
+    customers = {row["provider_id"] for row in await ctx.fetch(mine)}
+    try:
+        setup = await ctx.gateways.stripe.get_setup(id)
+    except BadUserInput:
+        raise NotFound from None
+    if setup.customer not in customers:
+        raise NotFound
+    return setup
 
 
 async def keep_card(db: AsyncSession, user_id: int, provider: Provider, card: Card) -> None:

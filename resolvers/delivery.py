@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from errors import Unavailable, Undeliverable
 from gateways.mail import Mail
@@ -13,14 +14,16 @@ from models.identity import User
 from models.notifications import RULES, Channel, Notification, NotificationKind, NotificationPreference, OutboxMessage, PushDevice
 from resolvers.context import Context
 from resolvers.notifications import Facts, write
+from resolvers.receipts import make_receipt
 
 ABANDONED = timedelta(minutes=3)
 """After this time whoever began to send a message is dead: a job may take one minute."""
 UNKNOWN = "Nobody knows whether it was sent."
 
 
-async def send_notification(ctx: Context, notification_id: int, facts: Facts) -> None:
+async def send_notification(ctx: Context, notification_id: int, facts: Facts, receipt_of: int | None = None) -> None:
     """Queue what a person is told on every channel that they want it on now; what was queued before is not queued again."""
+    pdf = await make_receipt(ctx, receipt_of) if receipt_of is not None else None
     async with ctx.writing() as db:
         # Locked, so that of two runs of this job the second sees what the first has queued.
         notification = await db.get(Notification, notification_id, with_for_update=True)
@@ -37,7 +40,7 @@ async def send_notification(ctx: Context, notification_id: int, facts: Facts) ->
             return
         link = f"{ctx.settings.app_url.rstrip('/')}{notification.action_url}" if ctx.settings.app_url and notification.action_url else None
         for cause, (channel, to) in zip(causes, wanted, strict=True):
-            await write(db, notification.kind, to=to, facts=facts, channel=channel, user_id=user.id, link=link, cause=cause)
+            await write(db, notification.kind, to=to, facts=facts, channel=channel, user_id=user.id, link=link, cause=cause, pdf=pdf)
 
 
 async def wanted_channels(db: AsyncSession, ctx: Context, user: User, kind: NotificationKind) -> list[Channel]:
@@ -84,7 +87,7 @@ async def send_message(ctx: Context, message_id: int) -> None:
         async with ctx.writing() as db:  # surely not sent, so that the next try need not wait
             await db.execute(update(OutboxMessage).where(OutboxMessage.id == message_id).values(begun_at=None))
         raise
-    forgotten = {} if ctx.settings.is_demo else {"body": "", "code": None, "link": None}
+    forgotten = {} if ctx.settings.is_demo else {"body": "", "code": None, "link": None, "pdf": None}
     async with ctx.writing() as db:
         done = update(OutboxMessage).where(OutboxMessage.id == message_id)
         await db.execute(done.values(sent_at=ctx.now(), html=None, **forgotten))
@@ -95,7 +98,7 @@ async def _begin(ctx: Context, message_id: int) -> OutboxMessage | None:
     """Take a message for sending, if nobody else has it; none when there is nothing to do."""
     is_free = or_(OutboxMessage.begun_at.is_(None), OutboxMessage.begun_at < func.clock_timestamp() - ABANDONED)
     async with ctx.writing() as db:
-        message = await db.get(OutboxMessage, message_id)
+        message = await db.get(OutboxMessage, message_id, options=[undefer(OutboxMessage.pdf)])
         if message is None or message.sent_at is not None or message.failed_at is not None:
             return None
         was_begun = message.begun_at is not None
@@ -122,6 +125,7 @@ async def _hand_over(ctx: Context, message: OutboxMessage) -> None:
             html=message.html,
             unsubscribe_url=message.unsubscribe_url,
             name=f"message-{message.id}",
+            pdf=(message.pdf_name, message.pdf) if message.pdf_name and message.pdf else None,
         )
         await gateways.mail.send(mail)
     elif message.channel is Channel.SMS and gateways.sms is not None:
@@ -134,7 +138,7 @@ async def _hand_over(ctx: Context, message: OutboxMessage) -> None:
 
 async def _give_up(ctx: Context, message: OutboxMessage, why: str) -> None:
     """Note that a message will never arrive; a device that takes no pushes any more is forgotten."""
-    forgotten = {} if ctx.settings.is_demo else {"body": "", "code": None, "link": None}
+    forgotten = {} if ctx.settings.is_demo else {"body": "", "code": None, "link": None, "pdf": None}
     async with ctx.writing() as db:
         ended = update(OutboxMessage).where(OutboxMessage.id == message.id, OutboxMessage.sent_at.is_(None))
         await db.execute(ended.values(failed_at=ctx.now(), failure=why, html=None, **forgotten))

@@ -116,6 +116,11 @@ def spell_day(day: date) -> str:
     return f"{day:%A}, {day.day} {day:%B %Y}"
 
 
+def spell_date(day: date) -> str:
+    """15 January 2027."""
+    return f"{day.day} {day:%B %Y}"
+
+
 def spell_hour(moment: datetime) -> str:
     """2:00 PM."""
     return f"{moment:%I:%M %p}".lstrip("0")

@@ -128,11 +128,18 @@ async def preview_letter(ctx: Context, *, kind: NotificationKind, facts: Json | 
 
 
 async def notify(
-    db: AsyncSession, user_id: int, kind: NotificationKind, facts: Facts, *, cause: str | None = None, action_url: str | None = None
+    db: AsyncSession,
+    user_id: int,
+    kind: NotificationKind,
+    facts: Facts,
+    *,
+    cause: str | None = None,
+    action_url: str | None = None,
+    receipt_of: int | None = None,
 ) -> Notification | None:
     """Tell a person something in this transaction: in the app at once, and by job on the channels that they want.
 
-    One cause is said once: none is returned where it was said before.
+    One cause is said once: none is returned where it was said before. A mail carries the receipt of the payment that is named.
     """
     letter = write_letter(kind, facts)
     row = insert(Notification).values(
@@ -143,7 +150,7 @@ async def notify(
     if notification is None:
         return None
     await announce(db, NotificationCreated(notification))
-    await enqueue(db, "send_notification", {"notification_id": notification.id, "facts": dict(facts)})
+    await enqueue(db, "send_notification", {"notification_id": notification.id, "facts": dict(facts), "receipt_of": receipt_of})
     return notification
 
 
@@ -160,6 +167,7 @@ async def write(
     cause: str | None = None,
     unsubscribe_url: str | None = None,
     is_at_most_once: bool = False,
+    pdf: tuple[str, bytes] | None = None,
 ) -> OutboxMessage:
     """Word a message by its kind's template and queue it in this transaction, whatever its reader would rather have."""
     letter = write_letter(kind, facts, link=link, unsubscribe_url=unsubscribe_url)
@@ -178,6 +186,7 @@ async def write(
         cause=cause,
         unsubscribe_url=unsubscribe_url,
         is_at_most_once=is_at_most_once,
+        pdf=pdf if is_mail else None,
     )
 
 
@@ -196,6 +205,7 @@ async def send(
     cause: str | None = None,
     unsubscribe_url: str | None = None,
     is_at_most_once: bool = False,
+    pdf: tuple[str, bytes] | None = None,
 ) -> OutboxMessage:
     """Queue a message in this transaction; `code` and `link` repeat what the body carries, and one `cause` may be given once."""
     message = OutboxMessage(
@@ -212,6 +222,8 @@ async def send(
         unsubscribe_url=unsubscribe_url,
         is_at_most_once=is_at_most_once,
     )
+    if pdf is not None:
+        message.pdf_name, message.pdf = pdf
     db.add(message)
     await db.flush()
     await enqueue(db, "send_message", {"message_id": message.id})

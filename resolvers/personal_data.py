@@ -16,19 +16,23 @@ from models.accounts import AccountBlock, DataRequest
 from models.base import Model
 from models.bookings import Appointment, Booking, BookingAddon, BookingStatus
 from models.campaigns import CampaignRecipient
+from models.concierge import ConciergeNote, ConciergeRequest
 from models.faces import Face, FaceCheck, FaceConsent
+from models.files import StoredFile
 from models.forms import FormSubmission
 from models.identity import Credential, EmailChange, Session, User, UserRole
+from models.investments import InvestmentInterest
 from models.ledger import Account, Entry
-from models.memberships import Membership, MembershipCredit
+from models.memberships import GuestPass, Membership, MembershipCredit, MembershipTerm
 from models.newsletter import MarketingConsent, NewsletterSubscription
 from models.notifications import Notification, NotificationPreference, OutboxMessage, PushDevice
 from models.passkeys import Passkey, PasskeyChallenge
-from models.payments import Payment, ProviderCustomer, Refund, SavedCard
+from models.payments import Dispute, Payment, ProviderCustomer, Refund, SavedCard
 from models.preferences import EquipmentSync, Preferences
 from models.recommendations import Recommendation
 from models.rooms import DeviceCommand, Scene
 from models.scheduling import Hold
+from models.shop import Purchase, PurchaseItem, PurchaseStatus, StockChange
 
 
 class WhenErased(Enum):
@@ -108,7 +112,9 @@ HOLDINGS = (
     Holding(AccountBlock.user_id, KEPT, emptied={"reason": "", "lift_reason": None}),
     Holding(DataRequest.user_id, KEPT, emptied={"reason": None}),
     Holding(Membership.user_id, KEPT, emptied={"auto_renew": False}),
+    Holding(MembershipTerm.user_id, KEPT, emptied={"asked_as": None}, secret=frozenset({"asked_as"})),
     Holding(MembershipCredit.membership_id, KEPT, of=Membership),
+    Holding(GuestPass.membership_id, DELETED, secret=frozenset({"code"}), of=Membership),
     Holding(
         Booking.customer_id,
         KEPT,
@@ -120,10 +126,22 @@ HOLDINGS = (
     Holding(Hold.user_id, DELETED),
     Holding(Payment.user_id, KEPT, emptied={"client_secret": None}, secret=frozenset({"client_secret"})),
     Holding(Refund.payment_id, KEPT, of=Payment),
+    Holding(Dispute.payment_id, KEPT, of=Payment),
     Holding(ProviderCustomer.user_id, DELETED),
     Holding(SavedCard.user_id, DELETED),
     Holding(Account.owner_id, KEPT),
     Holding(Entry.account_id, KEPT, of=Account),
+    Holding(
+        Purchase.customer_id,
+        KEPT,
+        emptied={"cancel_reason": None, "asked_as": None},
+        unfinished=lambda _: Purchase.status.in_((PurchaseStatus.PENDING, PurchaseStatus.CONFIRMED, PurchaseStatus.READY)),
+    ),
+    Holding(PurchaseItem.purchase_id, KEPT, of=Purchase),
+    Holding(ConciergeRequest.customer_id, KEPT, emptied={"item_description": "", "item_url": None, "special_instructions": None}),
+    Holding(ConciergeNote.request_id, DELETED, of=ConciergeRequest),
+    Holding(StoredFile.owner_id, KEPT, emptied={"name": "file"}, secret=frozenset({"key"})),
+    Holding(InvestmentInterest.user_id, KEPT, emptied={"message": None, "staff_note": None}),
     Holding(Scene.owner_id, DELETED),
     Holding(Preferences.user_id, DELETED),
     Holding(EquipmentSync.booking_id, DELETED, of=Booking),
@@ -134,8 +152,11 @@ HOLDINGS = (
     Holding(PushDevice.user_id, DELETED, secret=frozenset({"token", "session"})),
     Holding(FormSubmission.user_id, DELETED, secret=frozenset({"fingerprint"})),
     Holding(CampaignRecipient.user_id, DELETED),
-    Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body", "html", "unsubscribe_url"})),
+    Holding(OutboxMessage.user_id, DELETED, secret=frozenset({"code", "link", "body", "html", "unsubscribe_url", "pdf"})),
 )
 
-ACTED = (AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, FormSubmission.handled_by_id)
+ACTED = (
+    *(AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, GuestPass.used_by),
+    *(ConciergeRequest.assigned_to_id, ConciergeNote.author_id, StockChange.actor_id, FormSubmission.handled_by_id),
+)
 """Columns that name who acted for the house: they are part of another person's records, and stay."""

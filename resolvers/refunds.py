@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import ApiError, BadUserInput, Conflict, IdempotencyKeyReused, NotFound, Unavailable
 from gateways.minor_units import from_minor, to_minor
-from gateways.stripe import Refunded
+from gateways.stripe_objects import Refunded
 from jobs.queue import enqueue
 from models.bookings import PaymentStatus
 from models.keys import Key
@@ -20,9 +20,9 @@ from resolvers.inputs.values import parse_text
 from resolvers.ledger import BOOKKEEPERS, clearing, post, refunds
 from resolvers.moves import move
 from resolvers.operations import allow, persistently
-from resolvers.settling import lock_payment, tell_booking
-from subscriptions.bookings import BookingRefunded
-from subscriptions.facts import announce
+from resolvers.payables import thing_of
+from resolvers.payment_news import News, tell_about
+from resolvers.settling import lock_payment
 
 LONGEST_REASON = 500
 LOOK_AGAIN = timedelta(minutes=1)
@@ -160,7 +160,9 @@ async def _count(db: AsyncSession, payment: Payment, refund: Refund, amount: Dec
     to = PaymentStatus.REFUNDED if payment.refunded_amount == payment.amount else PaymentStatus.CHARGED
     if payment.status is not to:
         await move(db, payment, to, PAYMENT_MOVES)
-    booking = await tell_booking(db, payment)
+    payable, thing = await thing_of(db, payment)
+    if thing is not None:
+        await payable.tell(db, thing, payment)
     await post(
         db,
         f"refund:{refund.id}:{what}",
@@ -170,8 +172,10 @@ async def _count(db: AsyncSession, payment: Payment, refund: Refund, amount: Dec
         payment_id=payment.id,
         booking_id=payment.booking_id,
     )
-    if booking is not None and amount > 0:
-        await announce(db, BookingRefunded(booking))
+    if amount > 0:
+        await tell_about(db, payment, News.REFUNDED, f"refund:{refund.id}:succeeded")
+    if thing is not None and amount > 0:
+        await payable.refunded(db, thing, payment)
 
 
 async def _refundable(db: AsyncSession, payment: Payment, amount: Decimal | None) -> Decimal:

@@ -12,7 +12,7 @@ from gateways.devices import Report
 from models.bookings import Appointment, Booking, BookingStatus
 from models.identity import User
 from models.keys import Key
-from models.memberships import Membership, MembershipStatus, Plan
+from models.memberships import Membership, Plan, is_current
 from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, Room, Scene, SceneType
 from models.scheduling import Location
 from resolvers.context import Context
@@ -187,17 +187,10 @@ def may_set(ctx: Context) -> ColumnElement[bool]:
 
 def has_device_control(ctx: Context) -> ColumnElement[bool]:
     """Whether the viewer's membership lets them set every device."""
-    today = ctx.now().date()
     membership = (
         select(Membership.id)
         .join(Plan, Plan.id == Membership.plan_id)
-        .where(
-            Membership.user_id == ctx.viewer.id,
-            Membership.status == MembershipStatus.ACTIVE,
-            Membership.starts_on <= today,
-            Membership.ends_on >= today,
-            Plan.iot_control_access,
-        )
+        .where(Membership.user_id == ctx.viewer.id, is_current(Membership, ctx.moment()), Plan.iot_control_access)
     )
     return membership.exists()
 

@@ -23,6 +23,14 @@ _MEMBERSHIP: dict[str, Any] = {
     "amount": "399.00 USD",
 }
 
+_PURCHASE: dict[str, Any] = {
+    "first_name": "John",
+    "reference": "ORD-2027-456",
+    "items": "2 x Premium Face Serum, 178.00 USD\n1 x Beard Oil, 24.50 USD",
+    "total": "202.50 USD",
+    "pickup_on": "Saturday, 16 January 2027",
+}
+
 SAMPLES: Mapping[NotificationKind, Mapping[str, Any]] = {
     NotificationKind.BOOKING_RECEIVED: _BOOKING,
     NotificationKind.BOOKING_CONFIRMED: _BOOKING,
@@ -35,14 +43,45 @@ SAMPLES: Mapping[NotificationKind, Mapping[str, Any]] = {
         "amount": "187.50 USD",
         "method": "visa •••• 4242",
         "day": "Friday, 15 January 2027",
-        "receipt_url": "https://pay.example.com/receipts/1",
     },
-    NotificationKind.MEMBERSHIP_STARTED: _MEMBERSHIP,
+    NotificationKind.PAYMENT_REFUNDED: {
+        "first_name": "John",
+        "what": "AI Massage Therapy, CS-2026-123",
+        "amount": "187.50 USD",
+        "refunded": "50.00 USD",
+    },
+    NotificationKind.PAYMENT_DISPUTED: {
+        "dispute": "dp_1Q2w3E4r5T",
+        "state": "opened",
+        "amount": "187.50 USD",
+        "reason": "fraudulent",
+        "answer_by": "15 January 2027, 14:00 UTC",
+        "payment": "17, pi_3Q2w3E4r5T",
+    },
+    NotificationKind.PURCHASE_CONFIRMED: _PURCHASE,
+    NotificationKind.PURCHASE_READY: _PURCHASE,
+    NotificationKind.PURCHASE_CANCELLED: _PURCHASE,
+    NotificationKind.STOCK_LOW: {"product": "Premium Face Serum", "number": 12, "stock": 5, "low_stock": 5},
+    NotificationKind.CONCIERGE_UPDATED: {
+        "first_name": "John",
+        "reference": "CON-2027-789",
+        "sentence": "We are looking for it",
+        "said": "We know a shop in Osaka.",
+        "price": "385.00 USD",
+        "expected_on": "Friday, 15 January 2027",
+    },
+    NotificationKind.MEMBERSHIP_STARTED: {**_MEMBERSHIP, "credits": 4, "guests": 2},
     NotificationKind.MEMBERSHIP_UPGRADED: _MEMBERSHIP,
     NotificationKind.MEMBERSHIP_RENEWED: _MEMBERSHIP,
-    NotificationKind.MEMBERSHIP_ENDING: {**_MEMBERSHIP, "auto_renew": True},
+    NotificationKind.MEMBERSHIP_ENDING: {
+        **_MEMBERSHIP,
+        "auto_renew": True,
+        "next_starts_on": "1 January 2028",
+        "next_ends_on": "31 December 2028",
+    },
     NotificationKind.MEMBERSHIP_ENDED: _MEMBERSHIP,
     NotificationKind.MEMBERSHIP_PAYMENT_FAILED: {**_MEMBERSHIP, "reason": "Your card was declined.", "next_try_on": "3 January 2028"},
+    NotificationKind.GUEST_INVITED: {"guest": "Gus Guest", "host": "John", "good_until": "15 January 2027", "code": "GP-7QKM-2XWT"},
     NotificationKind.FORM_RECEIVED: {
         "reference": "CONT-2026-001",
         "form": "message",

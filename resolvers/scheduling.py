@@ -11,7 +11,7 @@ from sqlalchemy import select
 from errors import BadUserInput, NotFound
 from models.catalogue import Category, Service
 from models.keys import Key
-from models.memberships import Membership, MembershipStatus, Plan
+from models.memberships import Membership, Plan, is_current
 from models.rooms import Room
 from models.scheduling import Location
 from resolvers.context import Context
@@ -147,7 +147,7 @@ async def sees_priority(ctx: Context) -> bool:
     plan = await ctx.fetch(
         select(Plan.priority_booking)
         .join(Membership, Membership.plan_id == Plan.id)
-        .where(Membership.user_id == ctx.viewer.id, Membership.status == MembershipStatus.ACTIVE, Membership.ends_on >= ctx.now().date())
+        .where(Membership.user_id == ctx.viewer.id, is_current(Membership, ctx.moment()))
     )
     return bool(plan and plan[0][0])
 

@@ -3,7 +3,6 @@
 Confirming, webhooks and look-ups all end here, in any order and number; every effect happens once.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,16 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import clock
 from errors import Conflict
-from gateways.stripe import Card
-from jobs.queue import enqueue
-from models.bookings import BOOKING_MOVES, Booking, BookingStatus, PaymentStatus
-from models.payments import PAYMENT_MOVES, Payment, PaymentPurpose, Refund
-from resolvers.booking_mails import News, tell_about
+from gateways.stripe_objects import Card
+from models.bookings import PaymentStatus
+from models.payments import PAYMENT_MOVES, Payment
 from resolvers.cards import keep_card
 from resolvers.ledger import clearing, post, revenue
 from resolvers.moves import move
-from subscriptions.bookings import BookingConfirmed, BookingPaid
-from subscriptions.facts import announce
+from resolvers.payables import PAYABLES, tell_thing, thing_of
+from resolvers.payment_news import News, tell_about
 
 SETTLED = (PaymentStatus.CHARGED, PaymentStatus.REFUNDED)
 
@@ -40,13 +37,16 @@ class Settlement:
 
 
 async def lock_payment(db: AsyncSession, *conditions: ColumnElement[bool]) -> Payment | None:
-    """The payment with its booking, both locked, the booking first as everywhere."""
-    found = (await db.execute(select(Payment.id, Payment.booking_id).where(*conditions))).one_or_none()
+    """The payment with what it is for, both locked, the thing first as everywhere."""
+    names = [getattr(Payment, each.column) for each in PAYABLES.values()]
+    found = (await db.execute(select(Payment.id, Payment.purpose, *names).where(*conditions))).one_or_none()
     if found is None:
         return None
+    payable = PAYABLES[found.purpose]
+    thing_id = getattr(found, payable.column)
+    if thing_id is not None:
+        await payable.lock(db, thing_id)
     fresh: dict[str, Any] = {"with_for_update": {"key_share": True}, "populate_existing": True}
-    if found.booking_id is not None:
-        await db.get(Booking, found.booking_id, **fresh)
     return await db.get(Payment, found.id, **fresh)
 
 
@@ -76,9 +76,11 @@ async def settle(db: AsyncSession, payment: Payment, settlement: Settlement) -> 
             payment_id=payment.id,
             booking_id=payment.booking_id,
         )
-        await enqueue(db, "send_receipt", {"payment_id": payment.id})
-        if payment.purpose in WHEN_PAID:
-            await WHEN_PAID[payment.purpose](db, payment)
+        await tell_about(db, payment, News.PAID, f"payment:{payment.id}:paid")
+        payable, thing = await thing_of(db, payment)
+        if thing is not None:
+            await payable.tell(db, thing, payment)
+            await payable.paid(db, thing, payment)
     return is_new
 
 
@@ -89,7 +91,7 @@ async def fail(db: AsyncSession, payment: Payment, message: str) -> None:
     if payment.status is PaymentStatus.PENDING:
         await move(db, payment, PaymentStatus.FAILED, PAYMENT_MOVES)
     payment.failure_message = message
-    await tell_booking(db, payment)
+    await tell_thing(db, payment)
 
 
 async def reopen(db: AsyncSession, payment: Payment) -> None:
@@ -97,41 +99,4 @@ async def reopen(db: AsyncSession, payment: Payment) -> None:
     if payment.status is PaymentStatus.FAILED:
         await move(db, payment, PaymentStatus.PENDING, PAYMENT_MOVES)
         payment.failure_message = None
-        await tell_booking(db, payment)
-
-
-async def _confirm_booking(db: AsyncSession, payment: Payment) -> None:
-    booking = await tell_booking(db, payment)
-    if booking is None:
-        return
-    was_pending = booking.status is BookingStatus.PENDING
-    if was_pending:
-        await move(db, booking, BookingStatus.CONFIRMED, BOOKING_MOVES)
-    elif booking.status is BookingStatus.CANCELLED:
-        await give_back(db, payment, "The booking was cancelled before it was paid.")
-    await announce(db, BookingPaid(booking))
-    if was_pending:
-        await announce(db, BookingConfirmed(booking))
-        await tell_about(db, booking, News.CONFIRMED)
-
-
-async def give_back(db: AsyncSession, payment: Payment, reason: str) -> None:
-    """Have a job refund what is left of a payment."""
-    refund = Refund(payment_id=payment.id, amount=payment.amount - payment.refunded_amount, reason=reason)
-    db.add(refund)
-    await db.flush()
-    await enqueue(db, "finish_refund", {"refund_id": refund.id})
-
-
-async def tell_booking(db: AsyncSession, payment: Payment) -> Booking | None:
-    """Write on the booking how its payment stands."""
-    if payment.booking_id is None:
-        return None
-    booking = await db.get_one(Booking, payment.booking_id)
-    if booking.payment_status != payment.status:
-        await move(db, booking, payment.status, PAYMENT_MOVES, "payment_status")
-    return booking
-
-
-WHEN_PAID: dict[PaymentPurpose, Callable[[AsyncSession, Payment], Awaitable[None]]] = {PaymentPurpose.SERVICE: _confirm_booking}
-"""What follows from money for each purpose, in the same transaction; other domains add theirs."""
+        await tell_thing(db, payment)

@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadUserInput, Conflict, MalformedRequest, NotFound
 from gateways.minor_units import from_minor
-from gateways.stripe import Event, Intent, Refunded
-from models.payments import Payment, Provider, ProviderEvent
+from gateways.stripe_objects import Card, Disputed, Event, Intent, Refunded
+from models.payments import Payment, Provider, ProviderCustomer, ProviderEvent
+from resolvers.cards import keep_card
+from resolvers.charging import settlement_of
 from resolvers.context import Context
+from resolvers.disputes import note_dispute
 from resolvers.idempotency import answers
 from resolvers.operations import ANYONE, allow
-from resolvers.payments import settlement_of
 from resolvers.refunds import note_refund
 from resolvers.settling import SETTLED, Settlement, fail, lock_payment, settle
 
@@ -36,13 +38,16 @@ class Told:
     intent_id: str
     intent: Intent | None
     refunds: list[Refunded]
+    dispute: Disputed | None = None
 
 
 @allow(ANYONE)
 async def handle_stripe_webhook(ctx: Context, *, body: bytes, signature: str) -> None:
     """Take a webhook of Stripe's, whose signature is the permission; anything but success makes Stripe send it again."""
     event = ctx.gateways.stripe.verify(body, signature)
-    payment_id, told = None, None
+    payment_id, told, saved = None, None, None
+    if event.kind == "setup_intent.succeeded":
+        saved = await _saved_card(ctx, _id(event.subject, "id"))
     if event.kind in HANDLERS:
         intent_id = _id(event.subject, "id" if event.subject.get("object") == "payment_intent" else "payment_intent")
         found = await _find(ctx, event.subject, intent_id)
@@ -51,7 +56,11 @@ async def handle_stripe_webhook(ctx: Context, *, body: bytes, signature: str) ->
         payment_id, told = found["id"], await _ask(ctx, event, found, intent_id)
     async with ctx.writing() as db:
         answers(db, None)
-        if not await _note(db, event) or told is None:
+        if not await _note(db, event):
+            return
+        if saved is not None:
+            await keep_card(db, saved[0], Provider.STRIPE, saved[1])
+        if told is None:
             return
         payment = await lock_payment(db, Payment.id == payment_id)
         if payment is None:
@@ -91,6 +100,13 @@ async def _charge_refunded(db: AsyncSession, payment: Payment, told: Told) -> No
         await _refunded(db, payment, told)
 
 
+async def _disputed(db: AsyncSession, payment: Payment, told: Told) -> None:
+    if payment.status not in SETTLED:
+        raise Conflict("The payment has not come in yet.")
+    if told.dispute:
+        await note_dispute(db, payment, told.dispute)
+
+
 Handler = Callable[[AsyncSession, Payment, Told], Awaitable[None]]
 HANDLERS: dict[str, Handler] = {
     "payment_intent.succeeded": _succeeded,
@@ -100,6 +116,11 @@ HANDLERS: dict[str, Handler] = {
     "refund.created": _refunded,
     "refund.updated": _refunded,
     "refund.failed": _refunded,
+    "charge.dispute.created": _disputed,
+    "charge.dispute.updated": _disputed,
+    "charge.dispute.funds_withdrawn": _disputed,
+    "charge.dispute.funds_reinstated": _disputed,
+    "charge.dispute.closed": _disputed,
 }
 """Everything else is kept and needs nothing to be done."""
 
@@ -129,15 +150,28 @@ async def _find(ctx: Context, subject: dict[str, Any], intent_id: str) -> asyncp
 async def _ask(ctx: Context, event: Event, payment: asyncpg.Record, intent_id: str) -> Told:
     """Ask Stripe for what the event leaves out: card, receipt, the single refunds."""
     stripe = ctx.gateways.stripe
-    intent, refunds = None, []
+    intent, refunds, dispute = None, [], None
     try:
         if payment["status"] not in SETTLED or not payment["receipt_url"]:
             intent = await stripe.get_intent(intent_id)
         if event.kind == "charge.refunded":
             refunds = await stripe.list_refunds(intent_id)
+        if event.kind.startswith("charge.dispute."):
+            dispute = await stripe.get_dispute(_id(event.subject, "id"))
     except BadUserInput:
         pass  # Stripe does not know it any more; the event's own words must do
-    return Told(event.subject, intent_id, intent, refunds)
+    return Told(event.subject, intent_id, intent, refunds, dispute)
+
+
+async def _saved_card(ctx: Context, setup_id: str) -> tuple[int, Card] | None:
+    """Whose card was saved without a payment; none for a customer of another system on the same account."""
+    try:
+        setup = await ctx.gateways.stripe.get_setup(setup_id)
+    except BadUserInput:
+        return None
+    theirs = ProviderCustomer.provider == Provider.STRIPE, ProviderCustomer.provider_id == setup.customer
+    found = await ctx.fetch(select(ProviderCustomer.user_id).where(*theirs))
+    return (found[0]["user_id"], setup.card) if found and setup.card and setup.status == "succeeded" else None
 
 
 def _refund(subject: dict[str, Any]) -> Refunded:

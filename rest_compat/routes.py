@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.websockets import WebSocket
 
 from resolvers.context import Context
-from resolvers.operations import Operation
+from resolvers.operations import ANYONE, Operation
 from rest_compat.endpoint import PARAMETER, Endpoint
 
 Parameters = Mapping[str, str]
@@ -32,8 +32,8 @@ class Handler:
 
     @property
     def is_open(self) -> bool:
-        """Handlers that know their callers by other means than a sign-in are open."""
-        return True
+        """Whether nobody needs to be signed in; handlers that know their callers by other means are open."""
+        return all(ANYONE in each.who for each in self.operations)
 
 
 @dataclass(frozen=True)

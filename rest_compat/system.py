@@ -87,6 +87,8 @@ class System:
         except ApiError as error:
             request.scope["state"]["codes"] = [error.code]
             return self.refuse(error, ctx, self._fields(error, route))
+        if isinstance(body, Response):
+            return body
         return self._write(route.status, self.dialect.success(body, route))
 
     def lost(self, request: Request, allowed: set[str]) -> Answering:

@@ -9,24 +9,29 @@ from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.campaigns import CampaignMutations, CampaignQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
+from schema.concierge import ConciergeMutations, ConciergeQueries
 from schema.enums import describe
 from schema.faces import FaceMutations, FaceQueries
 from schema.fields import OperationField
+from schema.files import FileMutations
 from schema.forms import FormMutations, FormQueries
 from schema.history import HistoryQueries
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
+from schema.investments import InvestmentMutations, InvestmentQueries
 from schema.jobs import JobMutations, JobQueries
 from schema.ledger import LedgerQueries
-from schema.memberships import MembershipQueries
+from schema.memberships import MembershipMutations, MembershipQueries
 from schema.newsletter import NewsletterMutations, NewsletterQueries
 from schema.notifications import NotificationMutations, NotificationQueries, NotificationSubscriptions
 from schema.passkeys import PasskeyMutations, PasskeyQueries
 from schema.payments import PaymentMutations, PaymentQueries
 from schema.preferences import PreferencesMutations, PreferencesQueries
+from schema.quickbooks import QuickBooksMutations, QuickBooksQueries
 from schema.recommendations import RecommendationMutations, RecommendationQueries, Reminder, ServiceRecommendation
 from schema.rooms import RoomMutations, RoomQueries, RoomSubscriptions
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
+from schema.shop import ShopMutations, ShopQueries
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -52,6 +57,10 @@ class Query(
     FaceQueries,
     PasskeyQueries,
     AccountQueries,
+    ShopQueries,
+    ConciergeQueries,
+    InvestmentQueries,
+    QuickBooksQueries,
 ):
     """The root of reads."""
 
@@ -59,6 +68,7 @@ class Query(
 @strawberry.type(description="Everything that can be done.")
 class Mutation(
     IdentityMutations,
+    MembershipMutations,
     SchedulingMutations,
     BookingMutations,
     PaymentMutations,
@@ -74,6 +84,11 @@ class Mutation(
     FaceMutations,
     PasskeyMutations,
     AccountMutations,
+    ShopMutations,
+    ConciergeMutations,
+    FileMutations,
+    InvestmentMutations,
+    QuickBooksMutations,
 ):
     """The root of writes."""
 

@@ -111,9 +111,10 @@ def _emptied(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    """Demo mode with small pools and without jobs that run by themselves, whatever the environment says."""
-    return Settings(_env_file=None, database_pool=8, run_jobs=False)  # type: ignore[call-arg]
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Demo mode with small pools, a data folder of its own and without jobs that run by themselves, whatever the environment says."""
+    folder = str(tmp_path_factory.mktemp("data"))
+    return Settings(_env_file=None, database_pool=8, run_jobs=False, data_dir=folder)  # type: ignore[call-arg]
 
 
 @pytest.fixture(scope="session")

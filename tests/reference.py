@@ -88,6 +88,8 @@ class Reference:
         self.schema = self._strawberry._schema
         self.schema.directives = specified_directives  # without those for answers in parts, which `execute` refuses
         self._shown: dict[type[Model], dict[str | None, str]] = {}
+        self._names: dict[type[Model], set[str]] = {}
+        """Every type under which rows of a table are shown."""
         self._install(raw)
 
     async def run(self, text: str, ctx: Context, variables: dict[str, Any]) -> Told:
@@ -121,8 +123,8 @@ class Reference:
             table = getattr(getattr(each, "origin", None), "__shown_table__", None)
             if table is not None:
                 kind = each.origin.__shown_kind__  # type: ignore[union-attr]
-                shown = self._shown.setdefault(table, {})
-                shown[name if kind in shown else kind] = name  # a table may be shown as two types, whose ids both name its rows
+                self._shown.setdefault(table, {})[kind] = name
+                self._names.setdefault(table, set()).add(name)
         for name, found in self.schema.type_map.items():
             if name.startswith("__"):
                 continue
@@ -255,7 +257,7 @@ class Reference:
             return [self._argument(each, typing.get_args(annotation)[0], name) for each in value]
         if typing.get_origin(annotation) is Key:
             key: Key[Any] = Key.parse(value, name)
-            if key.type_name is not None and key.type_name not in self._shown[typing.get_args(annotation)[0]].values():
+            if key.type_name is not None and key.type_name not in self._names[typing.get_args(annotation)[0]]:
                 raise BadUserInput(**{name: "This is an id of something else."})
             return key
         if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
@@ -412,4 +414,4 @@ def code_of(error: GraphQLError) -> str:
 
 def type_names(reference: Reference, table: type[Model]) -> list[str]:
     """The types under which a table's rows are shown."""
-    return sorted(reference._shown.get(table, {}).values())
+    return sorted(reference._names.get(table, set()))

@@ -18,14 +18,6 @@ CONTRACT = json.loads((Path(__file__).parent / "contract" / "coresync.json").rea
 
 # Endpoints that are still to come. This list only ever gets shorter.
 TO_COME = {
-    "coresync.memberships.upgrade",
-    "coresync.shop.products",
-    "coresync.shop.purchase",
-    "coresync.concierge.request",
-    "coresync.concierge.my-requests",
-    "coresync.investment.opportunities",
-    "coresync.investment.document",
-    "coresync.investment.express-interest",
     "coresync.admin.dashboard",
 }
 

@@ -16,8 +16,10 @@ from sqlalchemy import select, update
 from models.catalogue import Category, Service, ServiceLine, SpaService
 from models.database import Database
 from models.identity import User
+from models.memberships import Plan
 from models.rooms import Device, DeviceType, Scene, SceneType
 from tests.documented import Contract, differences
+from tests.members import save_card
 from tests.worlds import Spa, make_member, make_spa
 
 CONTRACT = Contract("coresync")
@@ -174,6 +176,34 @@ async def test_memberships_are_as_documented(app: App) -> None:
     assert list(differences(CONTRACT.shown("memberships.plans")[2], plans[0])) == []
     await app.good("memberships.my-membership", who=app.john)
     await app.refused("memberships.my-membership", 404, who=app.ann)
+
+
+async def test_a_membership_is_joined_by_the_saved_card_as_documented(app: App, database: Database) -> None:
+    async with database.sessions.begin() as db:
+        plan = Plan(name="Spa", slug="spa", price=Decimal("299.00"), monthly_service_credits=2, benefits=["Everything"])
+        ann = (await db.scalars(select(User).where(User.email == ANN["email"]))).one()
+        db.add(plan)
+    sent = CONTRACT.sent("memberships.upgrade", plan_id=plan.id)
+    assert (await app.refused("memberships.upgrade", 422, who=app.ann, json=sent))["details"].keys() == {"payment_method"}
+    await save_card(database, ann)
+    joined = await app.good("memberships.upgrade", who=app.ann, json=sent)
+    assert list(differences(CONTRACT.shown("memberships.my-membership"), joined["membership"])) == []
+    assert (joined["success"], joined["payment"]["amount"], joined["payment"]["status"]) == (True, "299.00", "charged")
+    assert (await app.good("memberships.my-membership", who=app.ann))["plan"]["name"] == "Spa"
+    await app.refused("memberships.upgrade", 409, who=app.ann, json=sent)
+    await app.refused("memberships.upgrade", 404, who=app.ann, json={**sent, "plan_id": 999_999})
+    await app.refused("memberships.upgrade", 401, json=sent)
+
+
+async def test_a_membership_that_the_bank_asks_about_is_not_a_success_yet(app: App, database: Database) -> None:
+    async with database.sessions.begin() as db:
+        db.add(plan := Plan(name="Spa", slug="spa", price=Decimal("299.00")))
+    sent = CONTRACT.sent("memberships.upgrade", plan_id=plan.id, payment_method="pm_card_authenticationRequired")
+    asked = (await app.ask("memberships.upgrade", who=app.ann, json=sent)).json()
+    assert (asked["success"], asked["membership"], asked["payment"]["status"]) == (False, None, "pending")
+    assert asked["client_secret"].startswith(asked["payment"]["payment_intent_id"])
+    declined = await app.refused("memberships.upgrade", 402, who=app.ann, json={**sent, "payment_method": "pm_card_chargeDeclined"})
+    assert declined["details"] == {"reason": "generic_decline", "stripe_code": "card_declined"}
 
 
 async def test_a_slot_is_found_booked_seen_moved_and_cancelled(app: App) -> None:

@@ -21,11 +21,27 @@ ARGUMENTS = {
     "device": '(id: "1")',
     "category": '(id: "1")',
     "monthlyFigures": '(since: "2026-01-01", until: "2026-03-01")',
+    "letterPreview": "(kind: BOOKING_CONFIRMED)",
+    "formSubmission": '(id: "1")',
+    "segmentSize": "(purpose: SPECIAL_OFFERS)",
+    "campaign": '(id: "1")',
+    "campaignRecipients": '(campaignId: "1")',
+    "campaignPreview": '(id: "1")',
+    "product": '(id: "1")',
+    "purchase": '(id: "1")',
+    "conciergeRequest": '(id: "1")',
+    "opportunity": '(id: "1")',
+    "investmentDocumentLink": '(id: "1")',
+    "previewUpgrade": '(planId: "1")',
     "availability": '(serviceId: "1", date: "2026-01-15")',
 }
 SCHEMA = Engine(Settings(_env_file=None)).schema  # type: ignore[call-arg]
 ROOTS = sorted(SCHEMA.query_type.fields)  # type: ignore[union-attr]
-READS_ITSELF = {"availability": 5, "failedJobs": 1, "monthlyFigures": 1, "myVisitSummary": 1, "myRecommendations": 6}
+READS_ITSELF = {
+    **{"availability": 5, "failedJobs": 1, "monthlyFigures": 1, "myVisitSummary": 1, "myRecommendations": 6},
+    **{"unreadNotifications": 1, "myNotificationPreferences": 2, "letterPreview": 0, "segmentSize": 1, "campaignPreview": 1},
+    **{"investmentDocumentLink": 2, "booksStanding": 3, "previewUpgrade": 2},
+}
 """Operations that are no statement but ask the database themselves, and how often at most."""
 
 

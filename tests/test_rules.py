@@ -15,12 +15,6 @@ CONTRACTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / 
 TITLES = {"coresync": "CoreSync"}
 TO_COME = {
     "coresync": {
-        "integration-quickbooks-automatic-payment-sync",
-        "integration-quickbooks-customer-data-sync",
-        "integration-quickbooks-service-revenue-tracking",
-        "integration-quickbooks-tax-reporting-integration",
-        "integration-stripe-subscription-management",
-        "integration-email-membership-notifications",
         "page-api-documentation",
         "page-admin-panel",
     }

@@ -16,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateways.simulators import stripe_disputes as disputes
 from gateways.simulators import stripe_payments as payments
+from gateways.simulators import stripe_setups as setups
 from gateways.simulators import stripe_wallets as wallets
 from gateways.simulators.store import Store, Thing
 from gateways.simulators.stripe_wire import Declined, StripeRefuses, Till, decline_error, new_id, read_form, shown
@@ -68,6 +70,10 @@ ENDPOINTS = [
     _endpoint("GET", "refunds", payments.list_refunds, {"charge", "payment_intent", *PAGE}),
     _endpoint("GET", "refunds/{id}", payments.get_refund),
     _endpoint("GET", "charges/{id}", payments.get_charge),
+    _endpoint("GET", "disputes/{id}", disputes.get_dispute),
+    _endpoint("POST", "setup_intents", setups.create_setup, {"automatic_payment_methods", "customer", "metadata", "usage"}),
+    _endpoint("GET", "setup_intents/{id}", setups.get_setup),
+    _endpoint("POST", "setup_intents/{id}/confirm", setups.confirm_setup, {"payment_method", "return_url"}),
     _endpoint("GET", "events/{id}", payments.get_event),
 ]
 
@@ -118,6 +124,26 @@ class StripeSimulator:
             return answer | {"webhook": {"body": body.decode(), "headers": headers}}
         self._send(till.events)
         return answer
+
+    async def judge(self, dispute: str, *, won: bool, hold: bool = False) -> list[Thing]:
+        """Play the bank that decides on a dispute; the events that tell of it, sent unless they are held."""
+        async with self._database.sessions.begin() as db:
+            till = Till(Store(db, "stripe"), {})
+            await disputes.judge(till, dispute, won=won)
+            await self._file(till, to_send=not hold)
+        if not hold:
+            self._send(till.events)
+        return till.events
+
+    async def answer_setup(self, setup: str, *, agrees: bool = True, hold: bool = False) -> list[Thing]:
+        """Play the owner of a card that is to be saved, whose bank asks; the events that tell of it, sent unless they are held."""
+        async with self._database.sessions.begin() as db:
+            till = Till(Store(db, "stripe"), {})
+            await setups.answer_setup(till, setup, agrees=agrees)
+            await self._file(till, to_send=not hold)
+        if not hold:
+            self._send(till.events)
+        return till.events
 
     def sign(self, event: Thing) -> tuple[bytes, dict[str, str]]:
         """An event as it goes over the wire."""
@@ -197,10 +223,10 @@ class StripeSimulator:
 async def _run(endpoint: Endpoint, request: Request, till: Till) -> tuple[Thing, int]:
     done = await endpoint.run(till, **request.path_params)
     if isinstance(done, Declined):
-        error = decline_error(done, None) | (done.intent.get("last_payment_error") or {})
+        error = decline_error(done, None) | (done.intent.get("last_payment_error") or done.intent.get("last_setup_error") or {})
         if done.intent:
-            error["payment_intent"] = shown(done.intent)
-            error["charge"] = done.intent["latest_charge"]
+            error[done.intent["object"]] = shown(done.intent)
+            error["charge"] = done.intent.get("latest_charge")
         return {"error": error}, 402
     return await _expanded(shown(done), till), 200
 

@@ -14,7 +14,7 @@ class Decline:
 
 @dataclass(frozen=True)
 class TestCard:
-    """A card that does not exist: how it looks, whether it asks its owner, and whether it pays."""
+    """A card that does not exist: how it looks, whether it asks its owner, whether it pays, and whether its owner wants the money back."""
 
     __test__ = False  # or pytest would take it for a test
 
@@ -23,6 +23,7 @@ class TestCard:
     decline: Decline | None = None
     asks: bool = False
     asks_once: bool = False
+    disputed_as: str | None = None
     funding: str = "credit"
 
 
@@ -71,5 +72,7 @@ CARDS = {
     "pm_card_authenticationRequiredSetupForOffSession": TestCard("visa", "0446", asks_once=True),
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": TestCard("visa", "3178", NO_FUNDS, asks=True),
     "pm_card_threeDSecure2Required": TestCard("visa", "3220", asks=True),
+    "pm_card_createDispute": TestCard("visa", "0259", disputed_as="fraudulent"),
+    "pm_card_createDisputeProductNotReceived": TestCard("visa", "2685", disputed_as="product_not_received"),
     "pm_card_threeDSecureOptional": TestCard("visa", "3055"),
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateways.simulators.store import Thing
 from gateways.simulators.stripe_cards import NOBODY_TO_ASK, NOT_AUTHENTICATED, Decline
+from gateways.simulators.stripe_disputes import open_dispute
 from gateways.simulators.stripe_wallets import SPENT, card_of, listing, usable
 from gateways.simulators.stripe_wire import Declined, StripeRefuses, Till, decline_error, new_id, shown, whole_number
 
@@ -116,6 +117,8 @@ async def charge(till: Till, intent: Thing, method: Thing) -> Thing | Declined:
     )
     await till.tell("payment_intent.succeeded", done)
     await till.tell("charge.succeeded", paid)
+    if card.disputed_as:
+        await open_dispute(till, paid, card.disputed_as)
     return done
 
 
@@ -137,6 +140,8 @@ async def create_refund(till: Till) -> Thing:
             raise StripeRefuses(f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.")
         params = params | {"charge": intent["latest_charge"]}
     paid = await till.need(str(params.get("charge")), "charge", "charge", "charge")
+    if paid.get("disputed"):
+        raise StripeRefuses(f"Charge {paid['id']} has been charged back; cannot issue a refund.", code="charge_disputed")
     left = paid["amount"] - paid["amount_refunded"]
     if left <= 0:
         raise StripeRefuses(f"Charge {paid['id']} has already been refunded.", code="charge_already_refunded")
@@ -260,6 +265,7 @@ def _charge(intent: Thing, method: Thing, *, paid: bool, decline: Decline | None
         "created": int(time.time()),
         "currency": intent["currency"],
         "customer": intent["customer"],
+        "disputed": False,
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
         "livemode": False,

@@ -1,11 +1,16 @@
-"""What cannot be a document: Stripe's signed webhook, and the two sockets."""
+"""What cannot be a document: Stripe's signed webhook, a file, and the two sockets."""
 
 from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 from engine.asked import read_body
+from errors import BadUserInput, NotFound
+from models.investments import InvestmentDocument
+from models.keys import Key
 from resolvers.context import Context
+from resolvers.investments import get_investment_document_link
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
 from rest_compat.coresync.sockets import follow_bookings, follow_room
@@ -19,6 +24,16 @@ async def stripe_webhook(request: Request, ctx: Context, _: Parameters) -> dict[
     return {"received": True}
 
 
+async def investment_document(_: Request, ctx: Context, path: Parameters) -> Response:
+    """Lead to the file itself, under a link that is good for a few minutes."""
+    try:
+        id: Key[InvestmentDocument] = Key.parse(path["id"])
+    except BadUserInput:
+        raise NotFound from None
+    link = await perform(get_investment_document_link, ctx, {"id": id})
+    return RedirectResponse(link.url, 302, {"Cache-Control": "private, no-store", "X-Request-ID": ctx.request_id})
+
+
 ROUTES: list[AnyRoute] = [
     Handler(
         system="coresync",
@@ -27,6 +42,15 @@ ROUTES: list[AnyRoute] = [
         path="/api/payments/webhook/stripe/",
         operations=(handle_stripe_webhook,),
         run=stripe_webhook,
+    ),
+    Handler(
+        system="coresync",
+        name="GetInvestmentDocument",
+        method="GET",
+        path="/api/investment/documents/{id}/",
+        operations=(get_investment_document_link,),
+        run=investment_document,
+        status=302,
     ),
     Socket("coresync", "FollowRoom", "/ws/iot/room-{number}/", follow_room),
     Socket("coresync", "FollowBookings", "/ws/bookings/", follow_bookings),
