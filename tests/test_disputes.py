@@ -70,12 +70,12 @@ async def test_a_dispute_is_kept_and_told_once_however_often_it_is_sent(world: C
     await asyncio.gather(*(hook(world, *each) for each in held * 4))
     async with database.sessions() as db:
         [dispute] = await db.scalars(select(Dispute))
-        told = list(await db.scalars(select(User.email).join(Notification, Notification.user_id == User.id)))
+        keepers = list(await db.scalars(select(User.email).join(Notification, Notification.user_id == User.id)))
     assert (dispute.payment_id, dispute.amount, dispute.status, dispute.reason) == (
         disputed, Decimal("200.00"), "needs_response", "fraudulent",
     )  # fmt: skip
     assert dispute.answer_by
-    assert told == ["keeper@example.com"]
+    assert keepers == ["keeper@example.com"]
     assert (await announced(database)).count("payment.disputed") == 1
     assert await balances(database) == {
         CLEARING: Decimal("-15.00"), FEES: Decimal("15.00"), LOST: Decimal("200.00"), (AccountKind.REVENUE, "service"): Decimal("-200.00"),
