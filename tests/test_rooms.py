@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from engine.execute import Engine
 from errors import BadUserInput, Conflict, NotFound
 from gateways.all import open_gateways
+from gateways.device_messages import Beat, State
 from gateways.devices import Devices
 from gateways.simulators.devices import SimulatedDevices, is_silent
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
@@ -23,10 +24,10 @@ from models.keys import Key
 from models.memberships import Membership, MembershipStatus, Plan
 from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, DeviceType, Heartbeat, Room, Scene, SceneType
 from models.scheduling import Location, Resource, ResourceKind, Schedule
-from resolvers import rooms
+from resolvers import rooms, scenes
 from resolvers.context import Context, Viewer
 from resolvers.device_commands import revert_device
-from resolvers.device_reports import keep_reports, miss_devices
+from resolvers.device_reports import Heard, keep_reports, miss_devices
 from resolvers.inputs.rooms import DeviceFilter, SceneInput
 from resolvers.inputs.scalars import Json
 from resolvers.operations import perform
@@ -73,8 +74,11 @@ def person(resource: Resource, name: str) -> User:
 
 @pytest.fixture
 async def spa(database: Database, settings: Settings) -> AsyncIterator[Spa]:
-    line = SimulatedDevices(database, delay=0.01)
-    async with open_gateways(settings, database) as gateways, Devices(line) as gateway:
+    async with (
+        SimulatedDevices(database, delay=0.01) as line,
+        open_gateways(settings, database) as gateways,
+        Devices(line.address) as gateway,
+    ):
         quick = settings.model_copy(update={"device_timeout": 0.4})
         ctx = Context(quick, database, replace(gateways, devices=gateway))
         async with ctx.writing() as db:
@@ -143,7 +147,7 @@ async def test_what_the_device_itself_refuses_is_told(spa: Spa) -> None:
             )
         )
         await db.flush()
-    result = await perform(rooms.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
+    result = await perform(scenes.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
     assert not result.success
     assert [each.device_type for each in result.failed_devices] == [DeviceType.SCENT]
     [command] = await spa.ctx.fetch(select(DeviceCommand.status))
@@ -275,8 +279,8 @@ async def test_a_device_out_of_service_takes_no_commands(spa: Spa) -> None:
 
 async def test_a_scene_sets_its_whole_zone_and_counts(spa: Spa) -> None:
     mine = SceneInput(name="My Custom Scene", zone="suite", device_settings=Json(SUITE))
-    scene = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
-    result = await perform(rooms.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
+    scene = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
+    result = await perform(scenes.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
     assert (result.success, result.failed_devices, result.scene.usage_count) == (True, [], 1)
     assert await state(spa, DeviceType.LIGHTING) == SUITE["lighting"]
     assert await state(spa, DeviceType.TEMPERATURE) == {"temperature": 70}
@@ -286,8 +290,8 @@ async def test_a_scene_sets_its_whole_zone_and_counts(spa: Spa) -> None:
 async def test_a_scene_tells_which_device_did_not_follow(spa: Spa) -> None:
     spa.line.deaf.add(spa.devices[DeviceType.MUSIC])
     mine = SceneInput(name="Evening", zone="suite", device_settings=Json(SUITE))
-    scene = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
-    result = await perform(rooms.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
+    scene = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
+    result = await perform(scenes.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
     assert not result.success
     assert result.message == "Evening activated, except for Suite music"
     assert [each.id for each in result.failed_devices] == [spa.devices[DeviceType.MUSIC]]
@@ -296,12 +300,12 @@ async def test_a_scene_tells_which_device_did_not_follow(spa: Spa) -> None:
 
 async def test_a_scene_of_ones_own_is_nobody_elses(spa: Spa) -> None:
     mine = SceneInput(name="Evening", zone="suite", device_settings=Json(SUITE))
-    first = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
-    second = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
+    first = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
+    second = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
     assert (first.slug, second.slug) == ("evening", "evening-2")
-    assert await spa.ctx.fetch(rooms.list_scenes(spa.by(spa.stranger))) == []
+    assert await spa.ctx.fetch(scenes.list_scenes(spa.by(spa.stranger))) == []
     with pytest.raises(NotFound):
-        await perform(rooms.activate_scene, spa.by(spa.stranger), {"id": key(first.id)})
+        await perform(scenes.activate_scene, spa.by(spa.stranger), {"id": key(first.id)})
 
 
 @pytest.mark.parametrize(
@@ -321,7 +325,7 @@ async def test_a_scene_of_ones_own_is_nobody_elses(spa: Spa) -> None:
 async def test_a_scene_that_no_device_could_follow_is_refused(spa: Spa, change: dict[str, Any], field: str) -> None:
     wrong = replace(SceneInput(name="Evening", zone="suite", device_settings=Json(SUITE)), **change)
     with pytest.raises(BadUserInput) as refused:
-        await perform(rooms.create_scene, spa.by(spa.member), {"input": wrong})
+        await perform(scenes.create_scene, spa.by(spa.member), {"input": wrong})
     assert list(refused.value.fields) == [field]
 
 
@@ -354,7 +358,7 @@ async def test_rooms_speak_graphql(spa: Spa, settings: Settings) -> None:
         assert answer.errors == []
         return answer.data or {}
 
-    await keep_reports(spa.ctx, {}, {spa.devices[DeviceType.LIGHTING]})
+    await keep_reports(spa.ctx, Heard.of([Beat(spa.devices[DeviceType.LIGHTING])]))
     read = (await ask(DEVICES))["devices"]
     assert read["totalCount"] == len(DeviceType)
     assert [each["deviceType"] for each in read["nodes"] if each["isOnline"]] == ["LIGHTING"]
@@ -371,21 +375,21 @@ async def test_rooms_speak_graphql(spa: Spa, settings: Settings) -> None:
 
 async def test_heartbeats_decide_who_is_online_and_silence_is_announced_once(spa: Spa) -> None:
     light = spa.devices[DeviceType.LIGHTING]
-    await keep_reports(spa.ctx, {}, {light, 999_999})
+    await keep_reports(spa.ctx, Heard.of([Beat(light), Beat(999_999)]))
     async with spa.ctx.writing() as db:
         await db.execute(update(Heartbeat).values(good_until=datetime.now(UTC) - timedelta(seconds=1)))
     await miss_devices(spa.ctx)
     await miss_devices(spa.ctx)
-    await keep_reports(spa.ctx, {}, {light})
-    assert await events(spa) == [("device.offline", light), ("device.online", light)]
+    await keep_reports(spa.ctx, Heard.of([Beat(light)]))
+    assert await events(spa) == [("device.online", light), ("device.offline", light), ("device.online", light)]
 
 
 async def test_what_a_device_reports_by_itself_is_kept_and_announced(spa: Spa) -> None:
     light = spa.devices[DeviceType.LIGHTING]
-    await keep_reports(spa.ctx, {light: {"brightness": 12}}, set())
-    await keep_reports(spa.ctx, {light: {"brightness": 12}}, set())
+    await keep_reports(spa.ctx, Heard.of([State(light, {"brightness": 12})]))
+    await keep_reports(spa.ctx, Heard.of([State(light, {"brightness": 12})]))
     assert await state(spa) == {"brightness": 12}
-    assert await events(spa) == [("device.changed", light)]
+    assert await events(spa) == [("device.changed", light), ("device.online", light)]
 
 
 @pytest.fixture
