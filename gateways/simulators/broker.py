@@ -1,6 +1,7 @@
 """A small MQTT broker on this machine: what the devices of demo mode, of tests and of the bench meet at."""
 
 import asyncio
+import contextlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from gateways.simulators.mqtt_packets import (
     read_publish,
 )
 
-HELLO_SECONDS = 5
+HELLO_SECONDS = 3
 MOST_UNSENT = 1_000_000
 """Bytes that a client may leave unread before it is let go."""
 REFUSED = {4: 5, 5: 0x87}
@@ -126,8 +127,10 @@ class Broker:
         except asyncio.CancelledError:
             pass  # the connection was cut; nobody else waits for this task
         finally:
-            self._serving.discard(task)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            self._serving.discard(task)
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(HELLO_SECONDS):
