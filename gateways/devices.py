@@ -69,7 +69,7 @@ class BrokerAddress:
 
     def client(self, name: str) -> aiomqtt.Client:
         """A client that is not connected yet."""
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             self.host,
             self.port,
             identifier=name,
@@ -81,6 +81,8 @@ class BrokerAddress:
             keepalive=KEEPALIVE,
             timeout=ANSWER_SECONDS,
         )
+        client.pending_calls_threshold = LONGEST_QUEUE  # a scene of many devices is no reason for a warning
+        return client
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

@@ -1,7 +1,7 @@
 """What becomes of a command to a device: stored, sent, answered or timed out, and perhaps reverted."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from subscriptions.rooms import CommandAnswered, DeviceChanged
 GRACE = timedelta(seconds=10)
 """So long after the time-out a command may still wait for the process that sent it to write down what became of it."""
 
-# Rows are locked in order, as others lock them too. Only the first word about a command counts, whichever process it comes from.
+# Only the first word about a command counts, whichever process it comes from.
 ANSWER = text("""
 UPDATE device_commands SET
   status = told.status, answered_at = CASE told.status WHEN 'timed_out' THEN NULL ELSE CAST(:now AS timestamptz) END
@@ -43,10 +43,6 @@ UPDATE devices SET state = devices.state || (told.settings - ARRAY(
 ))
 FROM device_commands command JOIN jsonb_to_recordset(:told) AS told(uuid uuid, settings jsonb) ON told.uuid = command.uuid
 WHERE command.id = ANY(:commands) AND devices.id = command.device_id
-  AND devices.id IN (
-    SELECT device.id FROM devices device WHERE device.id IN (SELECT device_id FROM device_commands WHERE id = ANY(:commands))
-    ORDER BY device.id FOR NO KEY UPDATE OF device
-  )
 RETURNING devices.*
 """).bindparams(bindparam("told", type_=JSONB))
 
@@ -123,6 +119,7 @@ async def record(
     db: AsyncSession, ctx: Context, commands: Sequence[DeviceCommand], told: Sequence[Answer | None]
 ) -> list[tuple[DeviceCommand, Device]]:
     """Keep and announce what devices answered, unless another process heard it first; returns each command and its device as they are."""
+    await lock_devices(db, {each.device_id for each in commands})
     await keep_answers(db, ctx, [_kept(each.uuid, each.device_id, answer) for each, answer in zip(commands, told, strict=True)])
     ids = [each.id for each in commands]
     known = select(DeviceCommand, Device).join(Device, Device.id == DeviceCommand.device_id).where(DeviceCommand.id.in_(ids))
@@ -130,8 +127,17 @@ async def record(
     return [by_id[each] for each in ids]
 
 
+async def lock_devices(db: AsyncSession, numbers: Collection[int]) -> None:
+    """Let nobody else write down anything of these devices; what others wrote before is seen by the statements that follow."""
+    if numbers:
+        await db.execute(select(Device.id).where(Device.id.in_(numbers)).order_by(Device.id).with_for_update(key_share=True))
+
+
 async def keep_answers(db: AsyncSession, ctx: Context, answers: Sequence[dict[str, Any]]) -> None:
-    """Write down and announce what became of commands that nobody knew the end of yet, in a few statements however many they are."""
+    """Write down and announce what became of commands that nobody knew the end of yet, in a few statements however many they are.
+
+    The devices are locked already.
+    """
     if not answers:
         return
     answered = select(DeviceCommand).from_statement(ANSWER).execution_options(populate_existing=True)
@@ -165,16 +171,11 @@ def _kept(command: UUID, device_id: int, answer: Answer | None) -> dict[str, Any
 async def time_out_commands(ctx: Context) -> None:
     """Write down as unanswered what a process sent that died before it knew the end."""
     async with ctx.writing() as db:
-        forgotten = (
-            update(DeviceCommand)
-            .where(
-                DeviceCommand.status == CommandStatus.SENT,
-                DeviceCommand.created_at < func.now() - timedelta(seconds=ctx.settings.device_timeout) - GRACE,
-            )
-            .values(status=CommandStatus.TIMED_OUT)
-            .returning(DeviceCommand)
-        )
-        commands = list(await db.scalars(forgotten))
+        long_ago = func.now() - timedelta(seconds=ctx.settings.device_timeout) - GRACE
+        forgotten = select(DeviceCommand.id).where(DeviceCommand.status == CommandStatus.SENT, DeviceCommand.created_at < long_ago)
+        which = forgotten.order_by(DeviceCommand.id).with_for_update(skip_locked=True)
+        moved = update(DeviceCommand).where(DeviceCommand.id.in_(which)).values(status=CommandStatus.TIMED_OUT).returning(DeviceCommand)
+        commands = list(await db.scalars(moved, execution_options={"synchronize_session": False}))
         if not commands:
             return
         found = await db.scalars(select(Device).where(Device.id.in_({each.device_id for each in commands})))

@@ -21,7 +21,7 @@ from models.refusals import TryAgain
 from models.rooms import Device, Heartbeat
 from resolvers.claims import give_up, take
 from resolvers.context import Context
-from resolvers.device_commands import as_told, keep_answers, time_out_commands
+from resolvers.device_commands import as_told, keep_answers, lock_devices, time_out_commands
 from subscriptions.facts import Fact, announce_all
 from subscriptions.rooms import DeviceChanged, DeviceOffline, DeviceOnline
 
@@ -44,7 +44,6 @@ FROM (
   FROM jsonb_to_recordset(:said) AS said(device_id bigint, settings jsonb, age float8)
 ) news
 WHERE devices.id = news.device_id AND NOT devices.state @> news.settings
-  AND devices.id IN (SELECT device.id FROM devices device WHERE device.id = ANY(:ids) ORDER BY device.id FOR NO KEY UPDATE)
 RETURNING devices.*
 """).bindparams(bindparam("said", type_=JSONB))
 
@@ -97,6 +96,7 @@ async def keep_reports(ctx: Context, heard: Heard) -> None:
     """Write down what was heard in one short transaction, with as many statements for one device as for a thousand."""
     beats = sorted(number for number, is_alive in heard.alive.items() if is_alive)
     async with ctx.writing() as db:
+        await lock_devices(db, {*heard.changes, *(each.device_id for each in heard.answers)})
         facts: list[Fact] = [
             *await _changed(db, heard.changes, heard.said_at),
             *await _back(db, ctx, beats),
@@ -112,7 +112,7 @@ async def _changed(db: AsyncSession, changes: Mapping[int, dict[str, Any]], said
     now = time.monotonic()
     said = [{"device_id": number, "settings": settings, "age": now - said_at[number]} for number, settings in changes.items()]
     kept = select(Device).from_statement(KEEP_STATES).execution_options(populate_existing=True)
-    return [DeviceChanged(device) for device in await db.scalars(kept, {"said": said, "ids": list(changes)})]
+    return [DeviceChanged(device) for device in await db.scalars(kept, {"said": said})]
 
 
 async def _back(db: AsyncSession, ctx: Context, beats: list[int]) -> list[Fact]:
