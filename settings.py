@@ -3,6 +3,7 @@
 from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -296,6 +297,13 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_broker(cls, url: str | None) -> str | None:
         return _with_scheme(url, "mqtt", "mqtts")
+
+    @field_validator("mqtt_ca_file", "mqtt_certificate_file", "mqtt_key_file")
+    @classmethod
+    def _is_there(cls, path: str | None) -> str | None:
+        if path is not None and not Path(path).is_file():
+            raise ValueError("there is no such file")
+        return path
 
     @field_validator("mqtt_prefix")
     @classmethod
