@@ -2,17 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx2
 import orjson
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import SecretStr
+from starlette.applications import Starlette
 
+import diagnosis
 from gateways.device_messages import Answer, Beat, Command, Farewell, NotUnderstood, State, Topics
 from gateways.devices import BrokerAddress, Devices
 from gateways.simulators.broker import Broker
 from gateways.simulators.mqtt_packets import Publication
-from settings import MqttVersion, Settings
+from settings import Mode, MqttVersion, Settings
+from startup import CannotStart
 
 USER, PASSWORD = "spa", "correct horse"
 TOPICS = Topics("house/one")
@@ -178,3 +184,26 @@ async def test_the_settings_name_the_broker(settings: Settings) -> None:
     for wrong in ({"mqtt_url": "http://broker"}, {"mqtt_prefix": "a/+"}, {"mqtt_prefix": "$SYS"}, {"mqtt_prefix": "/a"}):
         with pytest.raises(ValueError):
             Settings(_env_file=None, **wrong)  # type: ignore[call-arg, arg-type]
+
+
+async def test_readiness_tells_whether_the_broker_is_there(app: Starlette, client: httpx2.AsyncClient) -> None:
+    gateways = app.state.runtime.gateways
+    async with asyncio.timeout(PATIENCE):
+        await gateways.devices.connected()
+    assert (await client.get("/readyz")).json()["devices"] == "connected"
+    await gateways.simulators.devices.broker.close()
+    await until(lambda: not gateways.devices.is_connected)
+    away = await client.get("/readyz")
+    assert (away.status_code, away.json()["devices"]) == (200, "away")
+
+
+async def test_doctor_tries_to_get_in(broker: Broker, settings: Settings) -> None:
+    def changed(**about: Any) -> Settings:
+        return settings.model_copy(update={"mqtt_url": f"mqtt://127.0.0.1:{broker.port}", "mqtt_user": USER, **about})
+
+    assert diagnosis._broker(settings) == ("Broker", "simulated devices")
+    fine = await asyncio.to_thread(diagnosis._broker, changed(mqtt_password=SecretStr(PASSWORD)))
+    assert fine == ("Broker", f"127.0.0.1:{broker.port} lets us in, MQTT 5")
+    with pytest.raises(CannotStart, match="does not let us in"):
+        await asyncio.to_thread(diagnosis._broker, changed(mqtt_password=SecretStr("guessed")))
+    assert "devices cannot be set" in diagnosis._broker(settings.model_copy(update={"mode": Mode.PRODUCTION}))[1]
