@@ -23,6 +23,8 @@ from subscriptions.rooms import CommandAnswered, DeviceChanged
 GRACE = timedelta(seconds=10)
 """So long after the time-out a command may still wait for the process that sent it to write down what became of it."""
 
+LOCK = text("SELECT id FROM devices WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+
 # Only the first word about a command counts, whichever process it comes from.
 ANSWER = text("""
 UPDATE device_commands SET
@@ -130,7 +132,7 @@ async def record(
 async def lock_devices(db: AsyncSession, numbers: Collection[int]) -> None:
     """Let nobody else write down anything of these devices; what others wrote before is seen by the statements that follow."""
     if numbers:
-        await db.execute(select(Device.id).where(Device.id.in_(numbers)).order_by(Device.id).with_for_update(key_share=True))
+        await db.execute(LOCK, {"ids": list(numbers)})
 
 
 async def keep_answers(db: AsyncSession, ctx: Context, answers: Sequence[dict[str, Any]]) -> None:

@@ -61,6 +61,8 @@ class Broker:
     def __init__(self, *, user: str, password: str) -> None:
         self._user, self._password = user, password
         self._listeners: list[tuple[str, Listener]] = []
+        self.subscribed = asyncio.Event()
+        """Set whenever somebody subscribes."""
         self._retained: dict[str, Publication] = {}
         self._clients: set[Client] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -128,7 +130,7 @@ class Broker:
             pass  # the connection was cut; nobody else waits for this task
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
             self._serving.discard(task)
 
@@ -191,6 +193,7 @@ class Broker:
         while not fields.is_at_end:
             asked.append((fields.text(), min(fields.number(1) & 3, 1)))
         client.filters.update(asked)
+        self.subscribed.set()
         client.writer.write(packet(Kind.SUBACK, packet_id + properties(version) + bytes(qos for _, qos in asked)))
         for wanted, _ in asked:
             for message in self._retained.values():

@@ -1,6 +1,7 @@
 """A spa full of devices that are not there: they obey, refuse, send heartbeats, and two of them sometimes fall silent."""
 
 import asyncio
+import contextlib
 import random
 import time
 from secrets import token_urlsafe
@@ -109,7 +110,11 @@ class SimulatedDevices:
                 elif number not in silent:
                     self.say(number, "alive", OFFLINE)  # as a broker tells by the last will
                     silent.add(number)
-            await asyncio.sleep(self._heartbeat_seconds)
+            # Whoever begins to hear shall not think for half a minute that nobody is there.
+            self.broker.subscribed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_seconds):
+                    await self.broker.subscribed.wait()
 
 
 def _refusal(device: asyncpg.Record, settings: dict[str, Any]) -> str | None:
