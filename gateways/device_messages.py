@@ -1,7 +1,8 @@
 """What the house and its devices say to each other: topics and payloads, as docs/devices.md describes them."""
 
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,8 @@ class State:
     device_id: int
     settings: dict[str, Any]
     is_remembered: bool = False
+    at: float = field(default_factory=time.monotonic, compare=False)
+    """When it was heard, by this process's own clock."""
 
 
 @dataclass(frozen=True, slots=True)

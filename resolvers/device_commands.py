@@ -31,20 +31,24 @@ UPDATE device_commands SET
   status = told.status, answered_at = CASE told.status WHEN 'timed_out' THEN NULL ELSE CAST(:now AS timestamptz) END
 FROM jsonb_to_recordset(:told) AS told(uuid uuid, device_id bigint, status text)
 WHERE device_commands.uuid = told.uuid AND device_commands.device_id = told.device_id AND device_commands.status = 'sent'
-  AND device_commands.id IN (
-    SELECT id FROM device_commands WHERE uuid IN (SELECT (jsonb_array_elements(:told) ->> 'uuid')::uuid) ORDER BY id FOR NO KEY UPDATE
-  )
 RETURNING device_commands.*
 """).bindparams(bindparam("told", type_=JSONB))
 
 # What a later command has set already is not set back by the late word about an earlier one.
 OBEY = text("""
-UPDATE devices SET state = devices.state || (told.settings - ARRAY(
-  SELECT jsonb_object_keys(later.value) FROM device_commands later
-  WHERE later.device_id = devices.id AND later.created_at >= command.created_at AND later.id > command.id AND later.status = 'done'
-))
-FROM device_commands command JOIN jsonb_to_recordset(:told) AS told(uuid uuid, settings jsonb) ON told.uuid = command.uuid
-WHERE command.id = ANY(:commands) AND devices.id = command.device_id
+UPDATE devices SET state = devices.state || news.settings
+FROM (
+  SELECT command.device_id, jsonb_object_agg(part.key, part.value) AS settings
+  FROM device_commands command JOIN jsonb_to_recordset(:told) AS told(uuid uuid, settings jsonb) ON told.uuid = command.uuid,
+    jsonb_each(told.settings) part
+  WHERE command.id = ANY(:commands) AND NOT EXISTS (
+    SELECT FROM device_commands later
+    WHERE later.device_id = command.device_id AND later.created_at >= command.created_at AND later.id > command.id
+      AND later.status = 'done' AND later.value ? part.key
+  )
+  GROUP BY command.device_id
+) news
+WHERE devices.id = news.device_id
 RETURNING devices.*
 """).bindparams(bindparam("told", type_=JSONB))
 
@@ -149,8 +153,8 @@ async def keep_answers(db: AsyncSession, ctx: Context, answers: Sequence[dict[st
     if done:
         changed = select(Device).from_statement(OBEY).execution_options(populate_existing=True)
         obeyed = {each.id: each for each in await db.scalars(changed, {"commands": done, "told": list(answers)})}
-    silent = {each.device_id for each in moved} - set(obeyed)
-    devices = obeyed | ({each.id: each for each in await db.scalars(select(Device).where(Device.id.in_(silent)))} if silent else {})
+    unchanged = {each.device_id for each in moved} - set(obeyed)
+    devices = obeyed | ({each.id: each for each in await db.scalars(select(Device).where(Device.id.in_(unchanged)))} if unchanged else {})
     facts: list[Fact] = []
     for command in sorted(moved, key=lambda each: each.id):
         device = devices[command.device_id]

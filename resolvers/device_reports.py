@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -39,12 +38,14 @@ KEEP_STATES = (
     text("""
 UPDATE devices SET state = devices.state || news.settings
 FROM (
-  SELECT said.device_id, said.settings - ARRAY(
-    SELECT jsonb_object_keys(command.value) FROM device_commands command
+  SELECT said.device_id, jsonb_object_agg(part.key, part.value) AS settings
+  FROM jsonb_to_recordset(:said) AS said(device_id bigint, settings jsonb, age float8), jsonb_each(said.settings) part
+  WHERE NOT EXISTS (
+    SELECT FROM device_commands command
     WHERE command.device_id = said.device_id AND command.created_at > clock_timestamp() - said.age * interval '1 second'
-      AND command.status IN ('sent', 'done')
-  ) AS settings
-  FROM jsonb_to_recordset(:said) AS said(device_id bigint, settings jsonb, age float8)
+      AND command.status IN ('sent', 'done') AND command.value ? part.key
+  )
+  GROUP BY said.device_id
 ) news
 WHERE devices.id = news.device_id AND NOT devices.state @> news.settings
   AND (SELECT count(*) FROM jsonb_object_keys(devices.state || news.settings)) <= :most
@@ -70,9 +71,8 @@ RETURNING device_id, xmax = 0
 class Heard:
     """The newest word of each device since the last time it was written down."""
 
-    changes: dict[int, dict[str, Any]] = field(default_factory=dict)
-    said_at: dict[int, float] = field(default_factory=dict)
-    """When the last change of each was said."""
+    states: dict[int, list[State]] = field(default_factory=dict)
+    """Of each, in the order in which they were heard; a setting stands only in the last one that names it."""
     alive: dict[int, bool] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
 
@@ -90,26 +90,31 @@ class Heard:
                 self.answers.append(message)
             else:
                 if isinstance(message, State):
-                    self.changes.setdefault(message.device_id, {}).update(message.settings)
-                    self.said_at[message.device_id] = time.monotonic()
+                    self._change(message)
                 if not isinstance(message, State) or not message.is_remembered:
                     self.alive[message.device_id] = not isinstance(message, Farewell)
-
         del self.answers[:-MOST_ANSWERS]
+
+    def _change(self, state: State) -> None:
+        earlier = self.states.get(state.device_id, ())
+        for each in earlier:
+            for name in each.settings.keys() & state.settings.keys():
+                del each.settings[name]
+        self.states[state.device_id] = [*(each for each in earlier if each.settings), state]
 
     @property
     def devices(self) -> set[int]:
         """Of which devices something was heard."""
-        return {*self.changes, *self.alive, *(each.device_id for each in self.answers)}
+        return {*self.states, *self.alive, *(each.device_id for each in self.answers)}
 
 
 async def keep_reports(ctx: Context, heard: Heard) -> None:
     """Write down what was heard in one short transaction, with as many statements for one device as for a thousand."""
     beats = sorted(number for number, is_alive in heard.alive.items() if is_alive)
     async with ctx.writing() as db:
-        await lock_devices(db, {*heard.changes, *(each.device_id for each in heard.answers)})
+        await lock_devices(db, {*heard.states, *(each.device_id for each in heard.answers)})
         facts: list[Fact] = [
-            *await _changed(db, heard.changes, heard.said_at),
+            *await _changed(db, [each for states in heard.states.values() for each in states]),
             *await _back(db, ctx, beats),
             *await _gone(db, heard.alive.keys() - set(beats)),
         ]
@@ -117,11 +122,11 @@ async def keep_reports(ctx: Context, heard: Heard) -> None:
         await keep_answers(db, ctx, [as_told(each) for each in heard.answers])
 
 
-async def _changed(db: AsyncSession, changes: Mapping[int, dict[str, Any]], said_at: Mapping[int, float]) -> list[Fact]:
-    if not changes:
+async def _changed(db: AsyncSession, states: Collection[State]) -> list[Fact]:
+    if not states:
         return []
     now = time.monotonic()
-    said = [{"device_id": number, "settings": settings, "age": now - said_at[number]} for number, settings in changes.items()]
+    said = [{"device_id": each.device_id, "settings": each.settings, "age": now - each.at} for each in states]
     kept = await db.execute(KEEP_STATES, {"said": said, "most": MOST_SETTINGS})
     return [DeviceChanged(each) for each in kept]
 

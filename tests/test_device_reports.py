@@ -138,6 +138,24 @@ async def test_what_was_heard_before_a_command_does_not_undo_it(spa: Suite) -> N
     assert await state(spa) == {"brightness": 10, "mode": "warm"}
 
 
+async def test_of_what_was_heard_around_a_command_each_setting_counts_by_its_own_moment(spa: Suite) -> None:
+    light = spa.devices[DeviceType.LIGHTING]
+    heard = Heard.of([State(light, {"brightness": 10, "mode": "warm"}), State(light, {"mode": "cool"})])
+    await spa.control(DeviceAction.SET_BRIGHTNESS, 80)
+    heard.add([State(light, {"mode": "party"})])
+    await keep_reports(spa.ctx, heard)
+    assert await state(spa) == {"brightness": 80, "mode": "party"}
+
+
+async def test_late_answers_of_one_device_come_together(spa: Suite) -> None:
+    light = spa.devices[DeviceType.LIGHTING]
+    first, second = await sent(spa, {"brightness": 10, "mode": "warm"}), await sent(spa, {"brightness": 20})
+    answers = [Answer(light, second.uuid, {"brightness": 20}), Answer(light, first.uuid, {"brightness": 10, "mode": "warm"})]
+    await keep(spa, *answers)
+    assert await state(spa) == {"brightness": 20, "mode": "warm"}
+    assert [kind for kind, _ in await events(spa)] == ["device.changed", "command.answered"] * 2
+
+
 async def test_an_answer_counts_once_whoever_writes_it_down_first(spa: Suite) -> None:
     light = spa.devices[DeviceType.LIGHTING]
     command = await sent(spa, {"brightness": 80})
