@@ -33,6 +33,8 @@ from gateways.simulators.mqtt_packets import Publication
 DEVICES = 200
 LEAST_WRITTEN = 0.2
 """Changes of each device that the server must have written down in a second, or the measure is none; it gathers for a second or longer."""
+MOST_REFUSED = 0.01
+"""Part of the requests; a machine that is busy with other things lets some time out."""
 GOAL = 1.2
 BEGIN, END = "<!-- figures of devices, written by make bench-devices -->", "<!-- end of the figures of devices -->"
 USER = PASSWORD = "bench"  # noqa: S105 - of a broker that lives for minutes, on this machine
@@ -203,7 +205,8 @@ def main(
     for name, pairs in results.items():
         if min(each.written for each in pairs) < LEAST_WRITTEN:
             raise BenchFailed(f"{name}: reports were not written down.")
-        if any(each.alone.refused + each.beside.refused for each in pairs):
+        asked = [one for each in pairs for one in (each.alone, each.beside)]
+        if sum(each.refused for each in asked) > MOST_REFUSED * sum(each.requests for each in asked):
             raise BenchFailed(f"{name}: requests were refused.")
     if document:
         figures.write_into(DOCUMENT, text, BEGIN, END)
