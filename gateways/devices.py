@@ -112,8 +112,7 @@ class Devices:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._connection:
-            self._connection.cancel()
-            await asyncio.gather(self._connection, return_exceptions=True)
+            await end({self._connection})
 
     @property
     def is_connected(self) -> bool:
@@ -223,3 +222,12 @@ async def _subscribe(client: aiomqtt.Client, topics: Iterable[str]) -> None:
     codes = await client.subscribe([(each, 1) for each in topics])
     if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
         raise aiomqtt.MqttError("The broker does not let us subscribe.")
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: on Python 3.11 a cancellation is lost that comes just when what is waited for is there."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=1)

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import Unavailable
 from gateways.device_messages import MOST_SETTINGS, Answer, Farewell, Message, State
-from gateways.devices import Devices
 from models.refusals import TryAgain
 from models.rooms import Device, Heartbeat
 from resolvers.claims import give_up, take
@@ -163,18 +162,11 @@ async def miss_devices(ctx: Context) -> None:
         await announce_all(db, [DeviceOffline(each) for each in await _in_service(db, lost)])
 
 
-async def attend_devices(ctx: Context) -> None:
-    """Keep what devices say, and notice who says nothing, for as long as the process serves; of several processes one does it."""
-    devices = ctx.gateways.devices
+async def hear_devices(ctx: Context) -> None:
+    """Keep what devices say, for as long as the process serves."""
+    devices, heard = ctx.gateways.devices, Heard()
     if devices is None:
         return
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_lead(ctx, devices))
-        group.create_task(_hear(ctx, devices))
-
-
-async def _hear(ctx: Context, devices: Devices) -> None:
-    heard = Heard()
     while True:
         heard.add(await devices.heard(ctx.settings.device_report_seconds))
         try:
@@ -187,8 +179,14 @@ async def _hear(ctx: Context, devices: Devices) -> None:
         heard = Heard()
 
 
-async def _lead(ctx: Context, devices: Devices) -> None:
-    """Be the one process that hears reports, or wait to become it; overlapping for a moment does no harm, as only changes are announced."""
+async def lead_devices(ctx: Context) -> None:
+    """Be the one process that hears reports and notices silence, or wait to become it.
+
+    Should two overlap for a moment, nothing is announced twice, as an event is written only with the change that it tells of.
+    """
+    devices = ctx.gateways.devices
+    if devices is None:
+        return
     holder, began, swept, leads = uuid4(), 0.0, 0.0, False
     try:
         while True:

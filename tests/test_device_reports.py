@@ -23,7 +23,7 @@ from resolvers.claims import claimed, give_up, take
 from resolvers.context import Context
 from resolvers.device_commands import order, time_out_commands
 from resolvers.device_register import create_device, update_device
-from resolvers.device_reports import Heard, attend_devices, keep_reports
+from resolvers.device_reports import Heard, hear_devices, keep_reports, lead_devices
 from resolvers.inputs.rooms import DeviceInput, DevicePatch
 from resolvers.operations import perform
 from settings import Settings
@@ -219,14 +219,14 @@ async def test_one_process_hears_and_another_takes_over_when_it_stops(
     async with Devices(spa.line.address) as second:
         first = spa.ctx.but(settings=quick)
         other = first.but(database=other_database, gateways=replace(spa.ctx.gateways, devices=second))
-        async with alongside(attend_devices(first)):
+        async with alongside(hear_devices(first), lead_devices(first)):
             await until(spa, "SELECT count(*) FROM claims WHERE name = 'devices'", 1)
-            async with alongside(attend_devices(other)):
+            async with alongside(hear_devices(other), lead_devices(other)):
                 await until(spa, online, 1, lambda: spa.line.say(light, "alive", b"online"))
                 holder = await value(spa.ctx.database, "SELECT holder FROM claims WHERE name = 'devices'")
         # both have stopped, so nobody holds it; the second alone goes on
         assert await value(spa.ctx.database, "SELECT count(*) FROM claims") == 0
-        async with alongside(attend_devices(other)):
+        async with alongside(hear_devices(other), lead_devices(other)):
             await until(spa, "SELECT count(*) FROM claims WHERE name = 'devices'", 1)
             assert await value(spa.ctx.database, "SELECT holder FROM claims WHERE name = 'devices'") != holder
             brightness = "SELECT state ->> 'brightness' FROM devices WHERE device_type = 'lighting'"
@@ -241,7 +241,7 @@ async def test_a_report_that_cannot_be_written_down_stops_nobody(spa: Suite, mon
 
     quick = spa.ctx.but(settings=spa.ctx.settings.model_copy(update={"device_report_seconds": 0.02}))
     monkeypatch.setattr(device_reports, "keep_reports", broken)
-    async with alongside(attend_devices(quick)):
+    async with alongside(hear_devices(quick), lead_devices(quick)):
         brightness = "SELECT state ->> 'brightness' FROM devices WHERE device_type = 'lighting'"
         light = spa.devices[DeviceType.LIGHTING]
         await until(spa, brightness, "9", lambda: spa.line.say(light, "state", b'{"brightness": 9}'))
@@ -302,5 +302,5 @@ async def test_silence_is_noticed_while_the_process_attends(spa: Suite, monkeypa
     async with spa.ctx.writing() as db:
         await db.execute(update(Heartbeat).values(good_until=datetime.now(UTC) - timedelta(seconds=1)))
     impatient = spa.ctx.but(settings=spa.ctx.settings.model_copy(update={"device_offline_after": 0.2}))
-    async with alongside(attend_devices(impatient)):
+    async with alongside(hear_devices(impatient), lead_devices(impatient)):
         await until(spa, "SELECT count(*) FROM event_log WHERE kind = 'device.offline'", 1)

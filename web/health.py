@@ -42,7 +42,7 @@ async def readyz(request: Request) -> Response:
 
 def _broker(request: Request) -> str:
     """Whether the devices' broker is there; without it everything but devices works, so it makes nobody unready."""
-    devices = runtime_of(request).gateways.devices
+    devices = runtime_of(request.scope).gateways.devices
     return "none" if devices is None else "connected" if devices.is_connected else "away"
 
 

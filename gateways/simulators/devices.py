@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from errors import Unavailable
 from gateways.device_messages import OFFLINE, ONLINE, Answer, Topics, write_answer
-from gateways.devices import BrokerAddress
+from gateways.devices import BrokerAddress, end
 from gateways.simulators.broker import Broker
 from gateways.simulators.mqtt_packets import Publication
 from models.database import Database
@@ -56,9 +56,7 @@ class SimulatedDevices:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self.broker.close()
 
     @property
