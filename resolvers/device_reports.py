@@ -28,6 +28,8 @@ CLAIM_SECONDS, RENEW_SECONDS, SWEEP_SECONDS = 10, 3, 15
 """How long the process that hears reports is waited for, how often it says that it lives, and how often it looks for the silent."""
 FRESH = timedelta(seconds=5)
 """A heartbeat this young is not written again."""
+MARGIN_SECONDS = 0.2
+"""What is heard so soon after a command was stored counts as said before it; what the command itself brought about, the answer tells."""
 MOST_ANSWERS = 1000
 """Late answers that are kept while the database is away."""
 logger = structlog.get_logger()
@@ -124,7 +126,7 @@ async def keep_reports(ctx: Context, heard: Heard) -> None:
 async def _changed(db: AsyncSession, states: Collection[State]) -> list[Fact]:
     if not states:
         return []
-    now = time.monotonic()
+    now = time.monotonic() + MARGIN_SECONDS
     said = [{"device_id": each.device_id, "settings": each.settings, "age": now - each.at} for each in states]
     kept = await db.execute(KEEP_STATES, {"said": said, "most": MOST_SETTINGS})
     return [DeviceChanged(each) for each in kept]

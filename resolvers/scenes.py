@@ -1,7 +1,8 @@
 """Scenes: whose they are, and how a whole zone is set at once."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -125,6 +126,18 @@ async def activate_scene(ctx: Context, *, id: SceneId) -> SceneActivation:
     return await set_zone(ctx, zone, device_settings, finish)
 
 
+@asynccontextmanager
+async def zones_claimed(ctx: Context, zones: Iterable[str]) -> AsyncIterator[None]:
+    """Be the only one who sets these zones as a whole; Conflict when others take too long."""
+    refusal = "Other scenes are being set here. Try again in a moment."
+    seconds = ctx.settings.device_timeout + WRITING_SECONDS
+    async with AsyncExitStack() as stack:
+        for zone in sorted(set(zones)):  # in one order, so that nobody waits for somebody who waits
+            claim = claimed(ctx.database, f"zone:{zone}", seconds=seconds, patience=PATIENCE_SECONDS, refusal=refusal)
+            await stack.enter_async_context(claim)
+        yield
+
+
 async def set_zone(
     ctx: Context, zone: str, device_settings: Mapping[str, Any], finish: Callable[[AsyncSession, list[Device]], Awaitable[T]]
 ) -> T:
@@ -133,9 +146,7 @@ async def set_zone(
     `finish` gets the devices that did not follow, in the transaction that writes down what became of the others.
     """
     reachable(ctx)
-    refusal = "Other scenes are being set here. Try again in a moment."
-    seconds = ctx.settings.device_timeout + WRITING_SECONDS
-    async with claimed(ctx.database, f"zone:{zone}", seconds=seconds, patience=PATIENCE_SECONDS, refusal=refusal):
+    async with zones_claimed(ctx, [zone]):
         async with ctx.writing() as db:
             devices = await db.scalars(list_devices(ctx, filter=DeviceFilter(zone=zone)))
             wanted = [(device, settings) for device in devices if (settings := of_scene(device_settings, device))]

@@ -1,6 +1,7 @@
 """What devices say by themselves: written down in few statements, announced once, by one of many processes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -134,7 +135,7 @@ async def test_what_was_heard_before_a_command_does_not_undo_it(spa: Suite) -> N
     await spa.control(DeviceAction.SET_BRIGHTNESS, 80)
     await keep_reports(spa.ctx, heard)
     assert await state(spa) == {"brightness": 80, "mode": "warm"}
-    await keep(spa, State(light, {"brightness": 10}))
+    await keep(spa, State(light, {"brightness": 10}, at=time.monotonic() + 1))
     assert await state(spa) == {"brightness": 10, "mode": "warm"}
 
 

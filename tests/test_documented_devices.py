@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 
-from engine.answers import Answer
+from background import alongside
+from engine.audiences import Subscription, Told
 from engine.execute import Engine
 from engine.watching import Watcher
 from gateways.device_messages import Command
@@ -37,18 +39,32 @@ async def spa(database: Database, settings: Settings) -> AsyncIterator[Suite]:
         yield suite
 
 
+class Ear:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Told] = asyncio.Queue()
+
+    def tell(self, told: Told) -> bool:
+        self.heard.put_nowait(told)
+        return True
+
+    async def wait_and_tell(self, told: Told) -> None:
+        self.heard.put_nowait(told)
+
+
 async def followed(engine: Engine, spa: Suite, text: str) -> Any:
     """The event that a subscription shows when a device is set."""
+    ear = Ear()
     async with Bus(spa.ctx.database.url) as bus, EventStream(spa.ctx.database, bus) as stream:
-        answers = await engine.subscribe(text, Watcher(spa.by(spa.member), stream))
-        assert not isinstance(answers, Answer), answers
-        coming = asyncio.ensure_future(anext(answers))
-        await asyncio.sleep(0.1)
-        await spa.control(DeviceAction.SET_BRIGHTNESS, 70, DeviceType.SCREEN)
-        async with asyncio.timeout(PATIENCE):
-            answer = await coming
-    assert answer.data
-    return answer.data["deviceEvents"]
+        begun = await engine.subscribe(text, Watcher(spa.by(spa.member), stream))
+        assert isinstance(begun, Subscription), begun
+        async with alongside(begun.run(ear)):
+            await asyncio.sleep(0.1)
+            await spa.control(DeviceAction.SET_BRIGHTNESS, 70, DeviceType.SCREEN)
+            async with asyncio.timeout(PATIENCE):
+                told = await ear.heard.get()
+    return orjson.loads(told.body)["data"]["deviceEvents"]
 
 
 async def test_every_operation_of_the_page_runs(spa: Suite, settings: Settings) -> None:
