@@ -82,7 +82,7 @@ async def test_a_batch_costs_as_many_statements_for_two_hundred_devices_as_for_o
             costs.append(len(statements))
     finally:
         event.remove(spa.ctx.database.engine.sync_engine, "before_cursor_execute", count)
-    assert costs == [7, 7]  # who writes; locks; states; who was missed, beats, who came back; events
+    assert costs == [6, 6]  # who writes; locks; states; who was missed, beats, who came back; the events come with the end
     assert await value(spa.ctx.database, "SELECT count(*) FROM event_log WHERE kind = 'device.changed'") == 201
 
 
