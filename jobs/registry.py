@@ -42,7 +42,7 @@ class Job:
 JOBS = (
     Job("send_message", notifications.send_message),
     Job("tell_about_booking", booking_mails.tell_about_booking),
-    Job("revert_device", device_commands.revert_device, tries=6),
+    Job("revert_device", device_commands.revert_device, tries=12),
     Job("finish_refund", refunds.finish_refund),
     Job("prepare_rooms", equipment.prepare_rooms, tries=1),
     Job("complete_visits", visits.complete_visits, tries=3),
