@@ -12,10 +12,10 @@ URL ?= http://localhost:8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve dev worker migrate schema test check format fuzz bench bench-fanout race conformance test-clients
+.PHONY: help serve dev worker migrate schema test check format fuzz bench bench-devices bench-fanout race conformance test-clients
 
 help: ## List these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-12s %s\n' "$$name" "$$purpose"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-13s %s\n' "$$name" "$$purpose"; done
 
 # pip verifies every download against the hashes in the lock; its configured index, proxies and caches are left as they are
 $(READY): requirements.lock
@@ -63,6 +63,9 @@ bench: $(READY) ## Measure speed beside a hand-written server, as a user would m
 
 bench-fanout: $(READY) ## Tell each event to a thousand subscribers, beside Strawberry with broadcaster (OPTIONS=--help)
 	@$(RUN) -m bench.fanout $(OPTIONS)
+
+bench-devices: $(READY) ## Measure what 200 devices that report every second cost everybody else (OPTIONS=--help)
+	@$(RUN) -m bench.devices $(OPTIONS)
 
 race: $(READY) ## Let 200 people book one slot at the same moment
 	@$(RUN) -m bench.race

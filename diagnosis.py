@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 import migrations
+from gateways.devices import LOST, BrokerAddress
 from listening import bind
 from settings import Settings
 from startup import CannotStart, console, data_dir, read_settings, refuse_full_disk, running_database
@@ -23,7 +24,7 @@ def examine() -> bool:
             console.print(f"[red]✗[/] {line}", soft_wrap=True)
         return False
     _good("Settings", f"valid, {settings.mode} mode")
-    checks = [_disk, _port, _crm_port, _database, _bus]
+    checks = [_disk, _port, _crm_port, _database, _bus, _broker]
     return all([_passes(check, settings) for check in checks])
 
 
@@ -87,3 +88,22 @@ def _bus(settings: Settings) -> tuple[str, str]:
     except (OSError, TimeoutError) as error:
         raise CannotStart(f"BROADCAST_URL: nobody answers at {address[0]}:{address[1]}.") from error
     return "Bus", f"{target.scheme} at {address[0]}:{address[1]} answers"
+
+
+def _broker(settings: Settings) -> tuple[str, str]:
+    try:
+        broker = BrokerAddress.of(settings)
+    except OSError as error:
+        raise CannotStart(f"MQTT_CA_FILE, MQTT_CERTIFICATE_FILE or MQTT_KEY_FILE cannot be used: {error.strerror or error}.") from error
+    if broker is None:
+        return "Broker", "simulated devices" if settings.is_demo else "none is configured: devices cannot be set; MQTT_URL names one"
+
+    async def enter() -> None:
+        async with broker.client("atrium-doctor"):
+            pass
+
+    try:
+        migrations.run_apart(enter)
+    except LOST as error:
+        raise CannotStart(f"MQTT_URL: the broker at {broker.host}:{broker.port} does not let us in: {error}.") from error
+    return "Broker", f"{broker.host}:{broker.port} lets us in, MQTT {broker.version}"

@@ -31,7 +31,7 @@ from gateways.simulators.stripe import StripeSimulator
 from jobs.worker import Worker, working
 from listening import bind, run
 from migrations import ROOT
-from resolvers.device_reports import hear_devices, watch_devices
+from resolvers.device_reports import hear_devices, lead_devices
 from rest_compat.documents import WrongDocument
 from rest_compat.doors import Doors, older_systems
 from rest_compat.opening import open_doors
@@ -74,7 +74,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             app.state.database = runtime.database
             app.state.doors = open_doors(settings, runtime.raw_engine, usage)
             devices = runtime.context(request_id="devices", address="devices", door="devices")
-            async with alongside(hear_devices(devices), watch_devices(devices), *_clocks(runtime)):
+            async with alongside(hear_devices(devices), lead_devices(devices), *_clocks(runtime)):
                 yield
 
     def simulated_stripe() -> StripeSimulator:

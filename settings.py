@@ -63,6 +63,13 @@ class SmsProvider(StrEnum):
     MSG91 = "msg91"
 
 
+class MqttVersion(StrEnum):
+    """Which MQTT is spoken with the devices' broker."""
+
+    V311 = "3.1.1"
+    V5 = "5"
+
+
 class Mode(StrEnum):
     """How the server behaves when a key or a service is not configured."""
 
@@ -173,6 +180,19 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(32, ge=1, description="WebSockets of one user that one process holds.")
     sockets_per_address: int = Field(512, ge=1, description="WebSockets of one network address that one process holds.")
 
+    mqtt_url: str | None = Field(
+        None, description="mqtt://host:1883 or mqtts://host:8883 of the devices' broker; when empty, demo mode brings its own devices."
+    )
+    mqtt_user: str | None = Field(None, description="Account at the broker.")
+    mqtt_password: SecretStr | None = Field(None, description="Password of that account.")
+    mqtt_ca_file: str | None = Field(None, description="Certificates that sign the broker's, for mqtts; the system's when empty.")
+    mqtt_certificate_file: str | None = Field(None, description="Certificate by which the broker knows this server, for mqtts.")
+    mqtt_key_file: str | None = Field(None, description="Key of that certificate.")
+    mqtt_version: MqttVersion = Field(MqttVersion.V5, description="5 or 3.1.1, whichever the broker speaks.")
+    mqtt_prefix: str = Field("atrium", description="What every topic of the devices begins with.")
+    device_report_seconds: float = Field(
+        1, gt=0, le=30, description="Seconds for which reports of devices are gathered, to be written down in one statement."
+    )
     device_timeout: float = Field(3, gt=0, le=10, description="Seconds to wait for a device to answer a command.")
     device_offline_after: float = Field(90, ge=1, description="Seconds after its last heartbeat until a device counts as offline.")
 
@@ -349,6 +369,25 @@ class Settings(BaseSettings):
         if days != sorted(set(days)) or any(not 0 < each <= 60 for each in days):
             raise ValueError("give days from 1 to 60, each later than the one before")
         return text
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _is_a_broker(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "mqtt", "mqtts")
+
+    @field_validator("mqtt_ca_file", "mqtt_certificate_file", "mqtt_key_file")
+    @classmethod
+    def _is_there(cls, path: str | None) -> str | None:
+        if path is not None and not Path(path).is_file():
+            raise ValueError("there is no such file")
+        return path
+
+    @field_validator("mqtt_prefix")
+    @classmethod
+    def _is_a_topic(cls, prefix: str) -> str:
+        if not prefix.strip("/") or prefix != prefix.strip("/") or set(prefix) & set("+#$ \0"):
+            raise ValueError("give words with slashes between them, without +, # and $")
+        return prefix
 
     @model_validator(mode="after")
     def _listen_on_two_ports(self) -> Self:

@@ -42,6 +42,7 @@ class Round:
     requests: int
     per_second: float
     p50: float
+    p95: float
     p99: float
     server_cpu: float
     postgres_cpu: float
@@ -56,19 +57,19 @@ def find_wrk() -> str:
     return found
 
 
-def measure(product: Product, target: Target, connections: int, seconds: int) -> Round:
-    """Send requests for some seconds over some connections."""
+def measure(product: Product, target: Target, connections: int, seconds: int, *, pause: int | None = None) -> Round:
+    """Send requests for some seconds over some connections, as fast as they go or with a pause of about so many milliseconds."""
     number = MOST_A_SECOND // 4 * seconds if target.is_write else FEWEST_TO_REPEAT
     with tempfile.NamedTemporaryFile(prefix="requests-", dir=product.folder) as file:
         file.writelines(each.line() for each in itertools.islice(target.calls, number))
         file.flush()
         _wait_until_idle(product)
         before = target.server.cpu_seconds, product.postgres_cpu_seconds
-        measured = _wrk(target, connections, seconds, file.name)
+        measured = _wrk(target, connections, seconds, file.name, pause)
         after = target.server.cpu_seconds, product.postgres_cpu_seconds
     requests = measured["requests"]
     if not requests:  # so slow that nothing was answered in time
-        measured |= {"requests": 1, "p50": seconds * 1_000_000, "p99": seconds * 1_000_000}
+        measured |= {"requests": 1, "p50": seconds * 1_000_000, "p95": seconds * 1_000_000, "p99": seconds * 1_000_000}
         requests = 1
     if measured["broken"]:
         raise BenchFailed(f"{target.name}: {measured['broken']} connections broke or timed out.")
@@ -76,6 +77,7 @@ def measure(product: Product, target: Target, connections: int, seconds: int) ->
         requests,
         requests / measured["microseconds"] * 1e6,
         measured["p50"],
+        measured["p95"],
         measured["p99"],
         (after[0] - before[0]) / requests * 1e6,
         (after[1] - before[1]) / requests * 1e6,
@@ -94,9 +96,10 @@ def _wait_until_idle(product: Product) -> None:
             return
 
 
-def _wrk(target: Target, connections: int, seconds: int, requests: str) -> dict[str, int]:
+def _wrk(target: Target, connections: int, seconds: int, requests: str, pause: int | None) -> dict[str, int]:
     url = f"http://127.0.0.1:{target.server.port}/"
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT), url, "--", requests]
+    options += [str(pause)] if pause is not None else []
     done = subprocess.run([find_wrk(), *options], capture_output=True, check=False)  # noqa: S603 - our own arguments
     found = MEASURED.search(done.stdout)
     if found is None:
@@ -111,6 +114,7 @@ def middle(rounds: Sequence[Round]) -> Round:
         requests=sum(each.requests for each in rounds),
         per_second=statistics.median(each.per_second for each in rounds),
         p50=statistics.median(each.p50 for each in rounds),
+        p95=statistics.median(each.p95 for each in rounds),
         p99=statistics.median(each.p99 for each in rounds),
         server_cpu=statistics.median(each.server_cpu for each in rounds),
         postgres_cpu=statistics.median(each.postgres_cpu for each in rounds),

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateways.devices import Devices
+from gateways.devices import BrokerAddress, Devices
 from gateways.faces import Faces
 from gateways.files import Files
 from gateways.mail import Mailer
@@ -24,6 +24,7 @@ class Simulators:
     """What stands for outside services in demo mode; empty where the real one is used."""
 
     stripe: StripeSimulator | None = None
+    devices: SimulatedDevices | None = None
 
 
 @dataclass
@@ -51,12 +52,15 @@ async def open_gateways(
     async with AsyncExitStack() as stack:
         if settings.is_demo and key == DEMO_SECRETS["stripe_secret_key"]:
             simulators.stripe = await stack.enter_async_context(StripeSimulator(database, key, webhook_secret, deliver_to_stripe_door))
+        if (broker := BrokerAddress.of(settings)) is None and settings.is_demo:
+            simulators.devices = await stack.enter_async_context(SimulatedDevices(database))
+            broker = simulators.devices.address
         transport = simulators.stripe.transport() if simulators.stripe else None
         yield Gateways(
             stripe=await stack.enter_async_context(Stripe(key, webhook_secret, transport)),
             faces=await stack.enter_async_context(Faces.of(settings)),
             files=Files(settings),
-            devices=await stack.enter_async_context(Devices(SimulatedDevices(database))) if settings.is_demo else None,
+            devices=await stack.enter_async_context(Devices(broker)) if broker else None,
             mail=Mailer(settings) if settings.smtp_host else None,
             sms=await stack.enter_async_context(open_sms(settings)),
             push=await stack.enter_async_context(open_push(settings)),

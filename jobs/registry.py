@@ -49,7 +49,7 @@ JOBS = (
     Job("tell_staff_of_form", forms.tell_staff_of_form),
     Job("remind_of_visits", reminders.remind_of_visits, tries=3, seconds=300),
     Job("run_campaigns", campaign_sending.run_campaigns, tries=3, seconds=300),
-    Job("revert_device", device_commands.revert_device, tries=6),
+    Job("revert_device", device_commands.revert_device, tries=12),
     Job("finish_refund", refunds.finish_refund),
     Job("prepare_rooms", equipment.prepare_rooms, tries=1),
     Job("complete_visits", visits.complete_visits, tries=3),

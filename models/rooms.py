@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Model, Visible
@@ -58,6 +58,7 @@ class Device(Visible):
     name: Mapped[str] = mapped_column(doc="Name shown to guests.")
     device_type: Mapped[DeviceType] = mapped_column(doc="What it does.")
     zone: Mapped[str] = mapped_column(index=True, doc="The area it serves, such as mensuite_main.")
+    # The history does not follow it: devices report every second, and what people change is kept as commands.
     state: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="Its settings as it last reported them.")
     min_value: Mapped[int] = mapped_column(default=0, doc="Smallest value it takes.")
     max_value: Mapped[int] = mapped_column(default=100, doc="Largest value it takes.")
@@ -78,7 +79,7 @@ class Heartbeat(Model):
 
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"), unique=True)
     seen_at: Mapped[datetime] = mapped_column(doc="When it came, by the real clock.")
-    good_until: Mapped[datetime] = mapped_column(index=True, doc="Until when the device counts as online.")
+    good_until: Mapped[datetime] = mapped_column(doc="Until when the device counts as online.")
     is_missed: Mapped[bool] = mapped_column(default=False, doc="Whether it was announced that the device went offline.")
 
 
@@ -134,7 +135,7 @@ class DeviceCommand(Visible):
 
     __tablename__ = "device_commands"
 
-    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), index=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     action: Mapped[DeviceAction] = mapped_column(doc="What is to be done.")
     value: Mapped[dict[str, Any]] = mapped_column(doc="The settings to change.")
@@ -144,6 +145,11 @@ class DeviceCommand(Visible):
     answered_at: Mapped[datetime | None] = mapped_column(doc="When the device answered.")
 
     device: Mapped[Device] = relationship(lazy="raise", doc="The device it was sent to.")
+
+    __table_args__ = (
+        Index(None, "device_id", "created_at", "id"),
+        Index("ix_device_commands_sent", "id", postgresql_where=text("status = 'sent'")),
+    )
 
 
 class SceneType(StrEnum):

@@ -65,6 +65,7 @@ class BookingEventKind(StrEnum):
     GUEST_ARRIVED: The customer has come and checked in.
     STARTED: The customer is there, and the service has begun.
     COMPLETED: The service was given.
+    RATED: The customer rated it, or changed the rating.
     CANCELLED: It does not hold any more.
     PAID: The money for it has come in.
     REFUNDED: Money for it went back.
@@ -76,6 +77,7 @@ class BookingEventKind(StrEnum):
     GUEST_ARRIVED = "booking.guest_arrived"
     STARTED = "booking.started"
     COMPLETED = "booking.completed"
+    RATED = "booking.rated"
     CANCELLED = "booking.cancelled"
     PAID = "booking.paid"
     REFUNDED = "booking.refunded"

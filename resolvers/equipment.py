@@ -1,8 +1,9 @@
 """Setting the room of an appointment as its guest likes it: at once, or when the appointment is about to begin."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from errors import ApiError, BadUserInput, Conflict
+from gateways.device_messages import Answer
 from models.bookings import Appointment, Booking, BookingStatus
 from models.keys import Key
 from models.preferences import EquipmentSync, Preferences, SyncStatus
@@ -18,12 +20,13 @@ from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, Dev
 from resolvers.appointments import find_scene
 from resolvers.bookings import access_appointment
 from resolvers.context import Context, Viewer
-from resolvers.device_commands import deliver, order, record
+from resolvers.device_commands import deliver, order_all, record
 from resolvers.idempotency import answers
 from resolvers.inputs.preferences import EquipmentInput
 from resolvers.limits import limit
-from resolvers.operations import SIGNED_IN, allow
+from resolvers.operations import SIGNED_IN, allow, persistently
 from resolvers.rooms import COMMANDS, EARLY
+from resolvers.scenes import zones_claimed
 from resolvers.turns import turn
 from resolvers.wishes import Wishes, check_range, read_wishes, settings_for, standing
 from subscriptions.facts import announce
@@ -63,7 +66,8 @@ async def sync_equipment(ctx: Context, *, booking_id: Key[Booking], preferences:
     await limit(ctx, "control_device", COMMANDS)
     wished = preferences or EquipmentInput()
     asked = read_wishes({kind: value for kind in DeviceType if (value := getattr(wished, kind)) is not None}, "preferences")
-    async with turn(("equipment", booking_id.number or booking_id.uuid)):
+    zones = await _zones(ctx, booking_id.names(Booking))
+    async with turn(("equipment", booking_id.number or booking_id.uuid)), zones_claimed(ctx, zones):
         async with ctx.writing() as db:
             booking, appointment = await access_appointment(db, ctx.viewer, booking_id)
             if booking.status not in (*HOLDS, BookingStatus.PENDING) or booking.ends_at <= ctx.now():
@@ -85,7 +89,8 @@ async def prepare_rooms(ctx: Context) -> None:
     for row in await ctx.fetch(_due(ctx.now())):
         guest = ctx.with_viewer(Viewer(row["customer_id"]))
         try:
-            await _prepare(guest, row["id"])
+            async with zones_claimed(guest, await _zones(guest, Booking.id == row["id"])):
+                await _prepare(guest, row["id"])
         except ApiError as refusal:  # one room must not keep the others waiting
             logger.warning("room_not_prepared", booking=row["id"], code=refusal.code)
 
@@ -127,19 +132,20 @@ async def _order(
     sync.tries, sync.tried_at = sync.tries + 1, ctx.now()
     failed = [device for device, _ in wanted if device.in_maintenance]
     able = [(device, settings) for device, settings in wanted if not device.in_maintenance]
-    commands = [await order(db, ctx, device, DeviceAction.SET_SCENE, settings) for device, settings in able]
+    commands = await order_all(db, ctx, able, DeviceAction.SET_SCENE)
     return Room(booking, appointment.room_id, sync, scene, commands, failed)
 
 
 async def _follow(ctx: Context, room: Room) -> EquipmentResult:
     """Send the orders, and keep which devices followed."""
-    reports = await deliver(ctx, room.commands)
+    told = await deliver(ctx, room.commands)
+    return cast(EquipmentResult, await persistently(lambda: _write_down(ctx, room, told)))
+
+
+async def _write_down(ctx: Context, room: Room, told: Sequence[Answer | None]) -> EquipmentResult:
     async with ctx.writing() as db:
-        failed = list(room.failed)
-        for command, report in zip(room.commands, reports, strict=True):
-            answered, device = await record(db, ctx, command.id, report)
-            if answered.status is not CommandStatus.DONE:
-                failed.append(device)
+        known = await record(db, ctx, room.commands, told)
+        failed = [*room.failed, *(device for command, device in known if command.status is not CommandStatus.DONE)]
         sync = await db.get_one(EquipmentSync, room.sync.id, with_for_update=True)
         if sync.tried_at == room.sync.tried_at:  # nobody wished for something else meanwhile
             sync.status = SyncStatus.PARTLY if failed else SyncStatus.DONE
@@ -174,6 +180,14 @@ async def _scene_id(ctx: Context, booking: Booking, name: str | None) -> int | N
         return await find_scene(ctx, booking.customer_id, name)
     except BadUserInput:
         raise BadUserInput(preferences="There is no such scene.") from None
+
+
+async def _zones(ctx: Context, which: ColumnElement[bool]) -> list[str]:
+    """The zones that are set with the room of an appointment; none for whom it is not there."""
+    found = select(Device.zone).distinct().join(Appointment, Appointment.room_id == Device.room_id)
+    found = found.join(Booking, Booking.id == Appointment.booking_id).where(which)
+    rows = await ctx.fetch(found if ctx.viewer.is_staff else found.where(Booking.customer_id == ctx.viewer.id))
+    return [row["zone"] for row in rows]
 
 
 async def _devices(db: AsyncSession, room_id: int) -> list[Device]:

@@ -1,35 +1,31 @@
 """Rooms, what can be set in them, and by whom."""
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
-from sqlalchemy import ColumnElement, Select, or_, select, true, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, Select, or_, select, true
 
 from errors import BadUserInput, Conflict, NotFound
-from gateways.devices import Report
+from gateways.device_messages import Answer
 from models.bookings import Appointment, Booking, BookingStatus
-from models.identity import User
 from models.keys import Key
 from models.memberships import Membership, Plan, is_current
-from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, Room, Scene, SceneType
+from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, Room
 from models.scheduling import Location
 from resolvers.context import Context
-from resolvers.device_commands import deliver, order, record
-from resolvers.device_settings import asked_for, check_scene, of_scene
+from resolvers.device_commands import deliver, order, reachable, record
+from resolvers.device_settings import asked_for
 from resolvers.idempotency import answers
-from resolvers.inputs.rooms import DeviceFilter, SceneInput
+from resolvers.inputs.rooms import DeviceFilter
 from resolvers.inputs.scalars import Json
 from resolvers.limits import limit
-from resolvers.operations import ANYONE, SIGNED_IN, allow
+from resolvers.operations import ANYONE, SIGNED_IN, allow, persistently
 
 DeviceId = Key[Device]
-SceneId = Key[Scene]
 COMMANDS = "120/minute"
 """Enough for a slider under a finger, too few to wear a device out."""
 LONGEST_DURATION = 24 * 3600
-MOST_SCENES = 100
 EARLY = timedelta(minutes=15)
 """Guests may prepare their room this long before the appointment."""
 
@@ -42,16 +38,6 @@ class ControlResult:
     message: str
     device: Device
     command: DeviceCommand
-
-
-@dataclass
-class SceneActivation:
-    """What became of a scene."""
-
-    success: bool
-    message: str
-    scene: Scene
-    failed_devices: list[Device]
 
 
 @allow(ANYONE)
@@ -91,6 +77,7 @@ async def control_device(
     await limit(ctx, "control_device", COMMANDS)
     if duration_seconds is not None and not 0 < duration_seconds <= LONGEST_DURATION:
         raise BadUserInput(duration_seconds=f"Give 1 to {LONGEST_DURATION} seconds.")
+    reachable(ctx)
     async with ctx.writing() as db:
         device = await db.scalar(get_device(ctx, id=id))
         if device is None:
@@ -99,12 +86,16 @@ async def control_device(
         if device.in_maintenance:
             raise Conflict("This device is out of service.")
         command = await order(db, ctx, device, action, settings, duration_seconds)
-    [report] = await deliver(ctx, [command])
-    async with ctx.writing() as db:
-        command, device = await record(db, ctx, command.id, report)
-        result = ControlResult(command.status is CommandStatus.DONE, _told(device, report), device, command)
-        answers(db, result)
-    return result
+    told = await deliver(ctx, [command])
+
+    async def finish() -> ControlResult:
+        async with ctx.writing() as db:
+            [(answered, device)] = await record(db, ctx, [command], told)
+            result = ControlResult(answered.status is CommandStatus.DONE, _told(device, answered, told[0]), device, answered)
+            answers(db, result)
+        return result
+
+    return cast(ControlResult, await persistently(finish))
 
 
 @allow(SIGNED_IN)
@@ -112,70 +103,6 @@ def get_followed_room(ctx: Context, *, door_number: int) -> Select[Room]:
     """The room with this number on its door, if the viewer may follow its devices: staff any, others where they may set one."""
     found = select(Room).where(Room.number == door_number)
     return found if ctx.viewer.is_staff else found.where(select(Device.id).where(Device.room_id == Room.id, may_set(ctx)).exists())
-
-
-@allow(SIGNED_IN)
-def list_scenes(ctx: Context, *, zone: str | None = None) -> Select[Scene]:
-    """Presets of the house, scenes that others share, and the viewer's own."""
-    found = select(Scene).where(_may_use(ctx)).order_by(Scene.id)
-    return found.where(Scene.zone == zone) if zone is not None else found
-
-
-@allow(SIGNED_IN)
-async def create_scene(ctx: Context, *, input: SceneInput) -> Scene:
-    """Keep a scene of one's own."""
-    name = input.name.strip()
-    if not 0 < len(name) <= 80:
-        raise BadUserInput(name="Give a name of at most 80 characters.")
-    if len(input.description) > 500:
-        raise BadUserInput(description="Give at most 500 characters.")
-    async with ctx.writing() as db:
-        devices = list(await db.scalars(select(Device).where(Device.zone == input.zone)))
-        if not devices:
-            raise BadUserInput(zone="There is no such zone.")
-        scene = Scene(
-            owner_id=ctx.viewer.id,
-            name=name,
-            slug=await _free_slug(db, ctx.viewer.id, name),
-            description=input.description,
-            zone=input.zone,
-            device_settings=check_scene(input.device_settings, devices),
-        )
-        db.add(scene)
-        await db.flush()
-        answers(db, scene)
-    return scene
-
-
-@allow(SIGNED_IN)
-async def activate_scene(ctx: Context, *, id: SceneId) -> SceneActivation:
-    """Set all devices of a scene's zone that the viewer may set, and tell which did not follow."""
-    await limit(ctx, "control_device", COMMANDS)
-    async with ctx.writing() as db:
-        scene = await db.scalar(select(Scene).where(_may_use(ctx), id.names(Scene)))
-        if scene is None:
-            raise NotFound
-        devices = list(await db.scalars(list_devices(ctx, filter=DeviceFilter(zone=scene.zone))))
-        wanted = [(device, settings) for device in devices if (settings := of_scene(scene.device_settings, device))]
-        if not wanted:
-            raise Conflict("There is no device that you may set in this zone.")
-        failed = [device for device, _ in wanted if device.in_maintenance]
-        commands = [
-            await order(db, ctx, device, DeviceAction.SET_SCENE, settings) for device, settings in wanted if not device.in_maintenance
-        ]
-    reports = await deliver(ctx, commands)
-    async with ctx.writing() as db:
-        for command, report in zip(commands, reports, strict=True):
-            answered, device = await record(db, ctx, command.id, report)
-            if answered.status is not CommandStatus.DONE:
-                failed.append(device)
-        used = update(Scene).where(Scene.id == scene.id).values(usage_count=Scene.usage_count + 1).returning(Scene)
-        scene = await db.scalar(used)
-        if scene is None:
-            raise NotFound  # its owner deleted it meanwhile
-        result = SceneActivation(not failed, _followed(scene, failed), scene, failed)
-        answers(db, result)
-    return result
 
 
 def may_set(ctx: Context) -> ColumnElement[bool]:
@@ -210,29 +137,9 @@ def visits(ctx: Context) -> Select[Booking]:
     )
 
 
-def _may_use(ctx: Context) -> ColumnElement[bool]:
-    return or_(Scene.is_public, Scene.scene_type == SceneType.PRESET, Scene.owner_id == ctx.viewer.id)
-
-
-async def _free_slug(db: AsyncSession, owner_id: int, name: str) -> str:
-    """A slug that none of the owner's scenes bears; Conflict when they have too many scenes."""
-    await db.execute(select(User.id).where(User.id == owner_id).with_for_update(key_share=True))  # one new scene at a time
-    taken = set(await db.scalars(select(Scene.slug).where(Scene.owner_id == owner_id)))
-    if len(taken) >= MOST_SCENES:
-        raise Conflict(f"You have {MOST_SCENES} scenes already.")
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "scene"
-    return next(each for number in range(1, MOST_SCENES + 2) if (each := slug if number == 1 else f"{slug}-{number}") not in taken)
-
-
-def _told(device: Device, report: Report | None) -> str:
-    if report is None:
+def _told(device: Device, command: DeviceCommand, answer: Answer | None) -> str:
+    if command.status is CommandStatus.TIMED_OUT:
         return f"{device.name} did not answer in time"
-    if report.refusal:
-        return f"{device.name} refused: {report.refusal}"
+    if command.status is CommandStatus.REFUSED:
+        return f"{device.name} refused: {answer.refusal}" if answer else f"{device.name} refused"
     return f"{device.device_type.capitalize()} adjusted successfully"
-
-
-def _followed(scene: Scene, failed: list[Device]) -> str:
-    if not failed:
-        return f"{scene.name} activated successfully"
-    return f"{scene.name} activated, except for {', '.join(device.name for device in failed)}"

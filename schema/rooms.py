@@ -8,8 +8,10 @@ from sqlalchemy import exists, func
 from models import rooms as tables
 from models.rooms import CommandStatus, DeviceAction, DeviceType, Heartbeat, SceneType
 from resolvers.device_events import DeviceEventKind, follow_devices
+from resolvers.device_register import create_device, update_device
 from resolvers.inputs.scalars import Json
-from resolvers.rooms import activate_scene, control_device, create_scene, get_device, list_devices, list_rooms, list_scenes
+from resolvers.rooms import control_device, get_device, list_devices, list_rooms
+from resolvers.scenes import activate_scene, create_scene, delete_scene, list_scenes, update_scene
 from schema.catalogue import Category
 from schema.fields import Connection, Record, column, expression, operation, related, shows
 
@@ -91,6 +93,13 @@ class SceneActivation:
     failed_devices: list[Device] = strawberry.field(description="Devices that refused, kept silent, or are out of service.")
 
 
+@strawberry.type(description="What became of a scene that was to be deleted.")
+class SceneDeletion:
+    """Nothing is left of it."""
+
+    deleted: bool = strawberry.field(description="Always true; a scene that is not the viewer's is not found.")
+
+
 strawberry.enum(DeviceEventKind, description=DeviceEventKind.__doc__)
 
 
@@ -120,7 +129,11 @@ class RoomMutations:
     """Setting rooms."""
 
     control_device: ControlResult = operation(control_device)
+    create_device: Device = operation(create_device)
+    update_device: Device = operation(update_device)
     create_scene: Scene = operation(create_scene)
+    update_scene: Scene = operation(update_scene)
+    delete_scene: SceneDeletion = operation(delete_scene)
     activate_scene: SceneActivation = operation(activate_scene)
 
 

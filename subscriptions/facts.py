@@ -7,6 +7,7 @@ has an appointment in the room; `session:…` is for the connections of that ses
 never a name or an address: readers load the rows themselves, with their own rights.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,3 +39,9 @@ async def announce(db: AsyncSession, fact: Fact) -> None:
     if db.new:
         await db.flush()  # so that a row made in this transaction has its number
     await write_at_end(db, new(EventRecord, kind=fact.kind, topics=fact.topics, subject_id=fact.subject_id, data=fact.data))
+
+
+async def announce_all(db: AsyncSession, facts: Iterable[Fact]) -> None:
+    """Write many facts to the event log in their order, in this transaction."""
+    for fact in facts:
+        await announce(db, fact)

@@ -1,12 +1,23 @@
 """What is announced about rooms and the devices in them."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from models.rooms import Device, DeviceCommand
+from models.rooms import DeviceCommand
 
 
-def _topics(device: Device) -> list[str]:
+class Described(Protocol):
+    """What is told of a device, be it a row as a whole or a part of one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def room_id(self) -> int | None: ...
+    @property
+    def state(self) -> dict[str, Any]: ...
+
+
+def _topics(device: Described) -> list[str]:
     return ["devices", f"device:{device.id}", *([f"room:{device.room_id}"] if device.room_id is not None else [])]
 
 
@@ -15,7 +26,7 @@ class DeviceFact:
     """Something happened to a device; whoever may be in its room may know."""
 
     kind: ClassVar[str]
-    device: Device
+    device: Described
 
     @property
     def topics(self) -> list[str]:
@@ -57,7 +68,7 @@ class CommandAnswered:
 
     kind: ClassVar[str] = "command.answered"
     command: DeviceCommand
-    device: Device
+    device: Described
 
     @property
     def topics(self) -> list[str]:

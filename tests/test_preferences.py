@@ -79,8 +79,11 @@ class World:
 @pytest.fixture
 async def world(database: Database, settings: Settings) -> AsyncIterator[World]:
     await forget_counters(database)
-    line = SimulatedDevices(database, delay=0.01)
-    async with open_gateways(settings, database) as gateways, Devices(line) as gateway:
+    async with (
+        SimulatedDevices(database, delay=0.01) as line,
+        open_gateways(settings, database) as gateways,
+        Devices(line.address) as gateway,
+    ):
         ctx = Context(settings.model_copy(update={"device_timeout": 0.4}), database, replace(gateways, devices=gateway))
         spa, ann = await make_spa(database), await make_person(database)
         async with ctx.writing() as db:

@@ -1,7 +1,7 @@
 """Rooms, devices and scenes: who may set them, and what happens when devices obey, refuse or keep silent."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,112 +11,31 @@ from sqlalchemy import select, update
 
 from engine.execute import Engine
 from errors import BadUserInput, Conflict, NotFound
-from gateways.all import open_gateways
-from gateways.devices import Devices
-from gateways.simulators.devices import SimulatedDevices, is_silent
+from gateways.device_messages import Beat, State
+from gateways.simulators.devices import is_silent
 from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.catalogue import Category, Service, ServiceLine
 from models.database import Database
-from models.event_log import EventRecord
-from models.identity import Role, User
-from models.keys import Key
-from models.memberships import Membership, MembershipStatus, Plan
-from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, DeviceType, Heartbeat, Room, Scene, SceneType
-from models.scheduling import Location, Resource, ResourceKind, Schedule
-from resolvers import rooms
-from resolvers.context import Context, Viewer
+from models.identity import Role
+from models.memberships import Membership, MembershipStatus
+from models.rooms import CommandStatus, Device, DeviceAction, DeviceCommand, DeviceType, Heartbeat, Scene, SceneType
+from resolvers import rooms, scenes
 from resolvers.device_commands import revert_device
-from resolvers.device_reports import keep_reports, miss_devices
+from resolvers.device_reports import Heard, keep_reports, miss_devices
 from resolvers.inputs.rooms import DeviceFilter, SceneInput
 from resolvers.inputs.scalars import Json
 from resolvers.operations import perform
 from settings import Settings
-
-SUITE: dict[str, Any] = {
-    "lighting": {"brightness": 60, "color": "#87CEEB"},
-    "scent": {"type": "alpine", "intensity": 3},
-    "temperature": 70,
-    "music": {"playlist": "nature_sounds", "volume": 25},
-}
-LIMITS = {DeviceType.TEMPERATURE: (60, 85, 70), DeviceType.SCENT: (0, 10, 3)}
-
-
-@dataclass
-class Spa:
-    """One room with a device of each type, a member, and a stranger."""
-
-    ctx: Context
-    line: SimulatedDevices
-    devices: dict[DeviceType, int]
-    room_id: int
-    member: int
-    stranger: int
-
-    def by(self, user_id: int, *roles: Role) -> Context:
-        """The context of a call by somebody."""
-        return self.ctx.with_viewer(Viewer(user_id, frozenset(roles)))
-
-    async def control(self, action: DeviceAction, value: Any, device: DeviceType = DeviceType.LIGHTING, **more: Any) -> rooms.ControlResult:
-        """The member sets a device."""
-        arguments = {"id": key(self.devices[device]), "action": action, "value": value, **more}
-        result: rooms.ControlResult = await perform(rooms.control_device, self.by(self.member), arguments)
-        return result
-
-
-def key(number: int) -> Key[Any]:
-    return Key(number=number)
-
-
-def person(resource: Resource, name: str) -> User:
-    return User(email=f"{name}@example.com", first_name=name, resource=resource)
+from tests.suite import EVENING, Suite, events, key, opened_suite, state
 
 
 @pytest.fixture
-async def spa(database: Database, settings: Settings) -> AsyncIterator[Spa]:
-    line = SimulatedDevices(database, delay=0.01)
-    async with open_gateways(settings, database) as gateways, Devices(line) as gateway:
-        quick = settings.model_copy(update={"device_timeout": 0.4})
-        ctx = Context(quick, database, replace(gateways, devices=gateway))
-        async with ctx.writing() as db:
-            resources = [Resource(kind=kind) for kind in (ResourceKind.ROOM, ResourceKind.PERSON, ResourceKind.PERSON)]
-            schedule = Schedule(name="Spa", time_zone="America/New_York")
-            db.add_all([*resources, schedule])
-            await db.flush()
-            location = Location(name="Spa", slug="spa", time_zone="America/New_York", schedule_id=schedule.id)
-            member, stranger = person(resources[1], "member"), person(resources[2], "stranger")
-            plan = Plan(name="Unlimited", slug="unlimited", price=Decimal(399), iot_control_access=True)
-            db.add_all([location, member, stranger, plan])
-            await db.flush()
-            room = Room(location_id=location.id, resource_id=resources[0].id, name="Suite", number=1)
-            today = date.today()
-            paid = Membership(user_id=member.id, plan_id=plan.id, starts_on=today - timedelta(9), ends_on=today + timedelta(9))
-            db.add_all([room, paid])
-            await db.flush()
-            made = []
-            for kind in DeviceType:
-                low, high, default = LIMITS.get(kind, (0, 100, 50))
-                device = Device(
-                    room_id=room.id, name=f"Suite {kind}", device_type=kind, zone="suite", state={}, min_value=low, max_value=high,
-                    default_value=default,
-                )  # fmt: skip
-                made.append(device)
-            db.add_all(made)
-            await db.flush()
-        yield Spa(ctx, line, {each.device_type: each.id for each in made}, room.id, member.id, stranger.id)
+async def spa(database: Database, settings: Settings) -> AsyncIterator[Suite]:
+    async with opened_suite(database, settings) as suite:
+        yield suite
 
 
-async def events(spa: Spa) -> list[tuple[str, int]]:
-    rows = await spa.ctx.database.fetch(select(EventRecord.kind, EventRecord.subject_id).order_by(EventRecord.id))
-    return [(row["kind"], row["subject_id"]) for row in rows]
-
-
-async def state(spa: Spa, device: DeviceType = DeviceType.LIGHTING) -> dict[str, Any]:
-    [row] = await spa.ctx.fetch(select(Device.state).where(Device.id == spa.devices[device]))
-    found: dict[str, Any] = row["state"]
-    return found
-
-
-async def test_a_device_follows_and_its_new_state_is_announced(spa: Spa) -> None:
+async def test_a_device_follows_and_its_new_state_is_announced(spa: Suite) -> None:
     result = await spa.control(DeviceAction.SET_BRIGHTNESS, 80)
     assert (result.success, result.message) == (True, "Lighting adjusted successfully")
     assert result.device.state == {"brightness": 80}
@@ -126,7 +45,7 @@ async def test_a_device_follows_and_its_new_state_is_announced(spa: Spa) -> None
     assert await events(spa) == [("device.changed", result.device.id), ("command.answered", result.command.id)]
 
 
-async def test_a_deaf_device_is_reported_after_the_time_out(spa: Spa) -> None:
+async def test_a_deaf_device_is_reported_after_the_time_out(spa: Suite) -> None:
     spa.line.deaf.add(spa.devices[DeviceType.LIGHTING])
     result = await spa.control(DeviceAction.SET_BRIGHTNESS, 80)
     assert (result.success, result.message) == (False, "Suite lighting did not answer in time")
@@ -135,7 +54,7 @@ async def test_a_deaf_device_is_reported_after_the_time_out(spa: Spa) -> None:
     assert [kind for kind, _ in await events(spa)] == ["command.answered"]
 
 
-async def test_what_the_device_itself_refuses_is_told(spa: Spa) -> None:
+async def test_what_the_device_itself_refuses_is_told(spa: Suite) -> None:
     async with spa.ctx.writing() as db:
         db.add(
             scene := Scene(
@@ -143,7 +62,7 @@ async def test_what_the_device_itself_refuses_is_told(spa: Spa) -> None:
             )
         )
         await db.flush()
-    result = await perform(rooms.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
+    result = await perform(scenes.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
     assert not result.success
     assert [each.device_type for each in result.failed_devices] == [DeviceType.SCENT]
     [command] = await spa.ctx.fetch(select(DeviceCommand.status))
@@ -166,7 +85,7 @@ async def test_what_the_device_itself_refuses_is_told(spa: Spa) -> None:
     ],
 )
 async def test_a_bad_value_names_its_field_and_sends_nothing(
-    spa: Spa, device: DeviceType, action: DeviceAction, value: Any, field: str
+    spa: Suite, device: DeviceType, action: DeviceAction, value: Any, field: str
 ) -> None:
     with pytest.raises(BadUserInput) as refused:
         await spa.control(action, value, device)
@@ -186,12 +105,12 @@ async def test_a_bad_value_names_its_field_and_sends_nothing(
     ],
 )
 async def test_each_kind_of_device_has_its_settings(
-    spa: Spa, device: DeviceType, action: DeviceAction, value: Any, became: dict[str, Any]
+    spa: Suite, device: DeviceType, action: DeviceAction, value: Any, became: dict[str, Any]
 ) -> None:
     assert (await spa.control(action, value, device)).device.state == became
 
 
-async def test_a_change_with_a_duration_is_taken_back(spa: Spa) -> None:
+async def test_a_change_with_a_duration_is_taken_back(spa: Suite) -> None:
     await spa.control(DeviceAction.SET_BRIGHTNESS, 40)
     result = await spa.control(DeviceAction.SET_BRIGHTNESS, 80, duration_seconds=300)
     assert await state(spa) == {"brightness": 80}
@@ -201,7 +120,7 @@ async def test_a_change_with_a_duration_is_taken_back(spa: Spa) -> None:
     assert (command["action"], command["status"]) == (DeviceAction.REVERT, CommandStatus.DONE)
 
 
-async def test_what_somebody_set_for_good_meanwhile_is_not_taken_back(spa: Spa) -> None:
+async def test_what_somebody_set_for_good_meanwhile_is_not_taken_back(spa: Suite) -> None:
     await spa.control(DeviceAction.SET_BRIGHTNESS, 40)
     result = await spa.control(DeviceAction.SET_BRIGHTNESS, 80, duration_seconds=300)
     await spa.control(DeviceAction.SET_BRIGHTNESS, 80)
@@ -210,13 +129,13 @@ async def test_what_somebody_set_for_good_meanwhile_is_not_taken_back(spa: Spa) 
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 86401])
-async def test_a_duration_is_positive_and_at_most_a_day(spa: Spa, seconds: int) -> None:
+async def test_a_duration_is_positive_and_at_most_a_day(spa: Suite, seconds: int) -> None:
     with pytest.raises(BadUserInput) as refused:
         await spa.control(DeviceAction.SET_BRIGHTNESS, 80, duration_seconds=seconds)
     assert list(refused.value.fields) == ["duration_seconds"]
 
 
-async def test_a_stranger_cannot_tell_a_foreign_device_from_an_unknown_one(spa: Spa) -> None:
+async def test_a_stranger_cannot_tell_a_foreign_device_from_an_unknown_one(spa: Suite) -> None:
     for number, user in ((spa.devices[DeviceType.LIGHTING], spa.stranger), (999_999, spa.stranger), (999_999, spa.member)):
         with pytest.raises(NotFound):
             await perform(rooms.control_device, spa.by(user), {"id": key(number), "action": DeviceAction.TURN_ON})
@@ -226,13 +145,13 @@ async def test_a_stranger_cannot_tell_a_foreign_device_from_an_unknown_one(spa: 
 @pytest.mark.parametrize(
     "change", [{"status": MembershipStatus.CANCELLED}, {"ends_on": date.today() - timedelta(2)}, {"starts_on": date.today() + timedelta(2)}]
 )
-async def test_a_membership_that_does_not_count_sets_nothing(spa: Spa, change: dict[str, Any]) -> None:
+async def test_a_membership_that_does_not_count_sets_nothing(spa: Suite, change: dict[str, Any]) -> None:
     async with spa.ctx.writing() as db:
         await db.execute(update(Membership).values(**change))
     assert await spa.ctx.fetch(rooms.list_devices(spa.by(spa.member))) == []
 
 
-async def test_staff_see_every_device_and_filters_hold_together(spa: Spa) -> None:
+async def test_staff_see_every_device_and_filters_hold_together(spa: Suite) -> None:
     assert len(await spa.ctx.fetch(rooms.list_devices(spa.by(spa.stranger, Role.SUPPORT)))) == len(DeviceType)
     narrow = DeviceFilter(zone="suite", device_type=DeviceType.MUSIC, room_id=str(spa.room_id))  # type: ignore[arg-type]
     [row] = await spa.ctx.fetch(rooms.list_devices(spa.by(spa.member), filter=narrow))
@@ -249,7 +168,7 @@ async def test_staff_see_every_device_and_filters_hold_together(spa: Spa) -> Non
         (-10, BookingStatus.CANCELLED, 0),
     ],
 )
-async def test_a_guest_sets_the_room_of_the_appointment_they_are_at(spa: Spa, begins: int, status: BookingStatus, seen: int) -> None:
+async def test_a_guest_sets_the_room_of_the_appointment_they_are_at(spa: Suite, begins: int, status: BookingStatus, seen: int) -> None:
     async with spa.ctx.writing() as db:
         db.add(category := Category(line=ServiceLine.SPA, name="Spa", slug="spa"))
         await db.flush()
@@ -266,42 +185,42 @@ async def test_a_guest_sets_the_room_of_the_appointment_they_are_at(spa: Spa, be
     assert len(await spa.ctx.fetch(rooms.list_devices(spa.by(spa.stranger)))) == seen
 
 
-async def test_a_device_out_of_service_takes_no_commands(spa: Spa) -> None:
+async def test_a_device_out_of_service_takes_no_commands(spa: Suite) -> None:
     async with spa.ctx.writing() as db:
         await db.execute(update(Device).values(in_maintenance=True))
     with pytest.raises(Conflict):
         await spa.control(DeviceAction.TURN_ON, None)
 
 
-async def test_a_scene_sets_its_whole_zone_and_counts(spa: Spa) -> None:
-    mine = SceneInput(name="My Custom Scene", zone="suite", device_settings=Json(SUITE))
-    scene = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
-    result = await perform(rooms.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
+async def test_a_scene_sets_its_whole_zone_and_counts(spa: Suite) -> None:
+    mine = SceneInput(name="My Custom Scene", zone="suite", device_settings=Json(EVENING))
+    scene = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
+    result = await perform(scenes.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
     assert (result.success, result.failed_devices, result.scene.usage_count) == (True, [], 1)
-    assert await state(spa, DeviceType.LIGHTING) == SUITE["lighting"]
+    assert await state(spa, DeviceType.LIGHTING) == EVENING["lighting"]
     assert await state(spa, DeviceType.TEMPERATURE) == {"temperature": 70}
     assert await state(spa, DeviceType.SCREEN) == {}
 
 
-async def test_a_scene_tells_which_device_did_not_follow(spa: Spa) -> None:
+async def test_a_scene_tells_which_device_did_not_follow(spa: Suite) -> None:
     spa.line.deaf.add(spa.devices[DeviceType.MUSIC])
-    mine = SceneInput(name="Evening", zone="suite", device_settings=Json(SUITE))
-    scene = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
-    result = await perform(rooms.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
+    mine = SceneInput(name="Evening", zone="suite", device_settings=Json(EVENING))
+    scene = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
+    result = await perform(scenes.activate_scene, spa.by(spa.member), {"id": key(scene.id)})
     assert not result.success
     assert result.message == "Evening activated, except for Suite music"
     assert [each.id for each in result.failed_devices] == [spa.devices[DeviceType.MUSIC]]
-    assert await state(spa, DeviceType.LIGHTING) == SUITE["lighting"]
+    assert await state(spa, DeviceType.LIGHTING) == EVENING["lighting"]
 
 
-async def test_a_scene_of_ones_own_is_nobody_elses(spa: Spa) -> None:
-    mine = SceneInput(name="Evening", zone="suite", device_settings=Json(SUITE))
-    first = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
-    second = await perform(rooms.create_scene, spa.by(spa.member), {"input": mine})
+async def test_a_scene_of_ones_own_is_nobody_elses(spa: Suite) -> None:
+    mine = SceneInput(name="Evening", zone="suite", device_settings=Json(EVENING))
+    first = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
+    second = await perform(scenes.create_scene, spa.by(spa.member), {"input": mine})
     assert (first.slug, second.slug) == ("evening", "evening-2")
-    assert await spa.ctx.fetch(rooms.list_scenes(spa.by(spa.stranger))) == []
+    assert await spa.ctx.fetch(scenes.list_scenes(spa.by(spa.stranger))) == []
     with pytest.raises(NotFound):
-        await perform(rooms.activate_scene, spa.by(spa.stranger), {"id": key(first.id)})
+        await perform(scenes.activate_scene, spa.by(spa.stranger), {"id": key(first.id)})
 
 
 @pytest.mark.parametrize(
@@ -318,14 +237,14 @@ async def test_a_scene_of_ones_own_is_nobody_elses(spa: Spa) -> None:
         ({"zone": "hall", "device_settings": {"music": {"volume": 1}}}, "zone"),
     ],
 )
-async def test_a_scene_that_no_device_could_follow_is_refused(spa: Spa, change: dict[str, Any], field: str) -> None:
-    wrong = replace(SceneInput(name="Evening", zone="suite", device_settings=Json(SUITE)), **change)
+async def test_a_scene_that_no_device_could_follow_is_refused(spa: Suite, change: dict[str, Any], field: str) -> None:
+    wrong = replace(SceneInput(name="Evening", zone="suite", device_settings=Json(EVENING)), **change)
     with pytest.raises(BadUserInput) as refused:
-        await perform(rooms.create_scene, spa.by(spa.member), {"input": wrong})
+        await perform(scenes.create_scene, spa.by(spa.member), {"input": wrong})
     assert list(refused.value.fields) == [field]
 
 
-async def test_a_repeat_under_the_same_key_sends_nothing_twice(spa: Spa) -> None:
+async def test_a_repeat_under_the_same_key_sends_nothing_twice(spa: Suite) -> None:
     arguments = {"id": key(spa.devices[DeviceType.LIGHTING]), "action": DeviceAction.SET_BRIGHTNESS, "value": 80}
     first = await perform(rooms.control_device, spa.by(spa.member), arguments, key="k1")
     again = await perform(rooms.control_device, spa.by(spa.member), arguments, key="k1")
@@ -346,7 +265,7 @@ CREATE = (
 )
 
 
-async def test_rooms_speak_graphql(spa: Spa, settings: Settings) -> None:
+async def test_rooms_speak_graphql(spa: Suite, settings: Settings) -> None:
     engine, member = Engine(settings), spa.by(spa.member)
 
     async def ask(text: str, **variables: str) -> dict[str, Any]:
@@ -354,7 +273,7 @@ async def test_rooms_speak_graphql(spa: Spa, settings: Settings) -> None:
         assert answer.errors == []
         return answer.data or {}
 
-    await keep_reports(spa.ctx, {}, {spa.devices[DeviceType.LIGHTING]})
+    await keep_reports(spa.ctx, Heard.of([Beat(spa.devices[DeviceType.LIGHTING])]))
     read = (await ask(DEVICES))["devices"]
     assert read["totalCount"] == len(DeviceType)
     assert [each["deviceType"] for each in read["nodes"] if each["isOnline"]] == ["LIGHTING"]
@@ -369,23 +288,23 @@ async def test_rooms_speak_graphql(spa: Spa, settings: Settings) -> None:
     assert done == {"success": False, "scene": {"name": "Dusk", "usageCount": 1}, "failedDevices": [{"name": "Suite lighting"}]}
 
 
-async def test_heartbeats_decide_who_is_online_and_silence_is_announced_once(spa: Spa) -> None:
+async def test_heartbeats_decide_who_is_online_and_silence_is_announced_once(spa: Suite) -> None:
     light = spa.devices[DeviceType.LIGHTING]
-    await keep_reports(spa.ctx, {}, {light, 999_999})
+    await keep_reports(spa.ctx, Heard.of([Beat(light), Beat(999_999)]))
     async with spa.ctx.writing() as db:
         await db.execute(update(Heartbeat).values(good_until=datetime.now(UTC) - timedelta(seconds=1)))
     await miss_devices(spa.ctx)
     await miss_devices(spa.ctx)
-    await keep_reports(spa.ctx, {}, {light})
-    assert await events(spa) == [("device.offline", light), ("device.online", light)]
+    await keep_reports(spa.ctx, Heard.of([Beat(light)]))
+    assert await events(spa) == [("device.online", light), ("device.offline", light), ("device.online", light)]
 
 
-async def test_what_a_device_reports_by_itself_is_kept_and_announced(spa: Spa) -> None:
+async def test_what_a_device_reports_by_itself_is_kept_and_announced(spa: Suite) -> None:
     light = spa.devices[DeviceType.LIGHTING]
-    await keep_reports(spa.ctx, {light: {"brightness": 12}}, set())
-    await keep_reports(spa.ctx, {light: {"brightness": 12}}, set())
+    await keep_reports(spa.ctx, Heard.of([State(light, {"brightness": 12})]))
+    await keep_reports(spa.ctx, Heard.of([State(light, {"brightness": 12})]))
     assert await state(spa) == {"brightness": 12}
-    assert await events(spa) == [("device.changed", light)]
+    assert await events(spa) == [("device.changed", light), ("device.online", light)]
 
 
 @pytest.fixture

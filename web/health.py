@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 import migrations
 from engine.request import open_context
+from engine.runtime import runtime_of
 from errors import ApiError, Forbidden, Unauthenticated, Unavailable
 from jobs.queue import measure_jobs
 from models.database import Database
@@ -36,7 +37,13 @@ async def readyz(request: Request) -> Response:
         return JSONResponse({"status": "not ready", "reason": error.message}, 503, {"Retry-After": "2"})
     if revision != newest_revision():
         return JSONResponse({"status": "not ready", "reason": "Migrations are missing."}, 503)
-    return JSONResponse({"status": "ready", "revision": revision})
+    return JSONResponse({"status": "ready", "revision": revision, "devices": _broker(request)})
+
+
+def _broker(request: Request) -> str:
+    """Whether the devices' broker is there; without it everything but devices works, so it makes nobody unready."""
+    devices = runtime_of(request.scope).gateways.devices
+    return "none" if devices is None else "connected" if devices.is_connected else "away"
 
 
 async def metrics(request: Request) -> Response:

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from models.history import trigger_on
 
 revision = "2026_11_20_messages"
-down_revision = "2026_11_20_quickbooks"
+down_revision = "2026_11_20_devices"
 branch_labels = None
 depends_on = None
 
