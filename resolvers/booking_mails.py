@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import clock
 from jobs.queue import enqueue
-from models.bookings import Appointment, Booking, BookingStatus
+from models.bookings import Appointment, Booking, BookingKind, BookingStatus
 from models.catalogue import Service
 from models.identity import User
 from models.notifications import Notification, NotificationKind
@@ -29,7 +29,9 @@ class News(StrEnum):
 
 
 async def tell_about(db: AsyncSession, booking: Booking, news: News) -> None:
-    """Have its customer told about an appointment, in this transaction."""
+    """Have its customer told about an appointment, in this transaction; other lines of business have letters of their own."""
+    if booking.kind is not BookingKind.APPOINTMENT:
+        return
     said = {"booking_id": booking.id, "news": news.value, "cause": f"booking:{booking.id}:{news}:{clock.now().isoformat()}"}
     await enqueue(db, "tell_about_booking", said)
 

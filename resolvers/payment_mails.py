@@ -26,7 +26,7 @@ async def tell_about_payment(ctx: Context, payment_id: int, news: str, cause: st
         )
         payment, first_name, day = found.one()
         payable, thing = await thing_of(db, payment)
-        lines = await payable.describe(db, thing) if thing is not None else [str(payment.purpose)]
+        lines = await payable.describe(db, thing) if thing is not None else [f"your {payment.purpose}"]
         facts = {"first_name": first_name, "what": ", ".join(lines), "amount": spell_money(payment.amount, payment.currency)}
         more: Facts = {"method": payment.method or "", "day": spell_day(day)}
         if kind is NotificationKind.PAYMENT_REFUNDED:

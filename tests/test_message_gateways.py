@@ -191,6 +191,18 @@ async def test_a_mail_has_both_parts_and_the_headers_of_one_click(postbox: tuple
     assert not bare.is_multipart()
 
 
+async def test_a_pdf_goes_along_with_text_and_html(postbox: tuple[Postbox, Callable[[], Mailer]]) -> None:
+    box, mailer = postbox
+    pdf = ("receipt-R-2027-000001.pdf", b"%PDF-1.4 ...")
+    await mailer().send(Mail("ann@example.com", "Your receipt", "Attached", "<p>Attached</p>", pdf=pdf))
+    [mail] = box.mails
+    [attached] = mail.iter_attachments()
+    assert (attached.get_filename(), attached.get_content_type(), attached.get_content()) == (pdf[0], "application/pdf", pdf[1])
+    html = mail.get_body(("html",))
+    assert html
+    assert html.get_content().strip() == "<p>Attached</p>"
+
+
 @pytest.mark.parametrize(("to", "error"), [("gone@example.com", Undeliverable), ("full@example.com", Unavailable)])
 async def test_a_mailbox_that_is_gone_is_told_from_one_that_is_full(
     postbox: tuple[Postbox, Callable[[], Mailer]], to: str, error: type[Exception]

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import time_machine
 from pypdf import PdfReader
-from sqlalchemy import select
+from sqlalchemy import select, update
 from starlette.applications import Starlette
 
 from engine.execute import Engine
@@ -19,7 +19,7 @@ from gateways.all import open_gateways
 from models.database import Database
 from models.identity import Role, User
 from models.keys import Key
-from models.notifications import OutboxMessage
+from models.notifications import NotificationKind, OutboxMessage
 from models.payments import Payment
 from resolvers.context import Context
 from resolvers.links import Purpose, sign, subject_of
@@ -32,6 +32,7 @@ from resolvers.tokens import Use, issue
 from settings import Settings
 from tests.members import change, open_house, run_jobs, save_card
 from tests.paying import begin, by, confirm, make_booking
+from tests.telling import Post, in_production, outbox, work_off
 from tests.worlds import make_person
 
 
@@ -92,6 +93,32 @@ async def test_whoever_pays_gets_the_receipt_by_mail_once(world: Context, databa
         [mail] = (await db.execute(select(OutboxMessage.subject, OutboxMessage.pdf_name, OutboxMessage.pdf))).all()
     assert (mail.subject, mail.pdf_name) == ("Your receipt over 200.00 USD", f"receipt-R-{datetime.now(UTC).year}-{payment.id:06}.pdf")
     assert "200.00 USD" in words(mail.pdf)
+
+
+async def test_a_receipt_cannot_be_switched_off_and_is_forgotten_once_sent(world: Context, database: Database, ann: User) -> None:
+    async with database.sessions.begin() as db:
+        await db.execute(update(User).values(email_notifications=False, push_notifications=False))
+    payment = await paid(world, database, ann)
+    post = Post()
+    await work_off(in_production(world, mail=post))
+    [mail] = [each for each in post.sent if each.pdf]
+    assert (mail.to, mail.subject) == ("ann@example.com", "Your receipt over 200.00 USD")
+    assert mail.pdf[0] == f"receipt-R-{datetime.now(UTC).year}-{payment.id:06}.pdf"
+    assert "200.00 USD" in words(mail.pdf[1])
+    assert len(post.sent) == 1
+    async with database.sessions() as db:
+        assert (await db.scalars(select(OutboxMessage.pdf))).all() == [None]
+
+
+async def test_whoever_gets_money_back_is_told_how_much(world: Context, database: Database, ann: User) -> None:
+    payment = await paid(world, database, ann)
+    clerk = by(world, await make_person(database, "clerk"), Role.FINANCE)
+    await work_off(world)
+    await perform(refund_payment, clerk, {"id": Key(number=payment.id), "amount": Decimal("50.00")})
+    await work_off(world)
+    told = await outbox(database, OutboxMessage.kind == NotificationKind.PAYMENT_REFUNDED)
+    assert [(each.to, each.pdf_name is not None) for each in told] == [("ann@example.com", True)]
+    assert "50.00 USD" in told[0].body
 
 
 async def test_there_is_no_receipt_before_the_money_is_in(world: Context, database: Database, ann: User) -> None:

@@ -281,6 +281,15 @@ async def test_whose_renewal_is_off_is_told_of_the_end_in_time(house: House, dat
     assert (await subjects(database, ann))[-1] == "Your Monthly membership ends on 31 January 2027"
 
 
+async def test_that_a_membership_ends_is_told_to_who_wants_no_mails(house: House, database: Database, ann: User) -> None:
+    async with database.sessions.begin() as db:
+        await db.execute(update(User).values(email_notifications=False))
+    with on(FIRST + DAY):
+        await perform(set_auto_renewal, by(house.ctx, ann), {"is_on": False})
+    await live(house, LAST - timedelta(days=7), LAST + DAY)
+    assert (await subjects(database, ann))[1:] == ["Your Monthly membership ends on 31 January 2027", "Your Monthly membership has ended"]
+
+
 async def test_the_next_renewal_is_on_the_plan_that_was_chosen(house: House, database: Database, ann: User) -> None:
     await live(house, LAST - timedelta(days=7))
     async with database.sessions.begin() as db:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from errors import BadUserInput, Conflict, Forbidden, IdempotencyKeyReused, NotFound, OutOfStock, PaymentFailed
 from gateways.all import open_gateways
@@ -15,10 +15,10 @@ from gateways.stripe import Wire, lost
 from models.bookings import PaymentStatus
 from models.database import Database
 from models.history import Change
-from models.identity import Role
+from models.identity import Role, User
 from models.keys import Key
 from models.ledger import Account, Entry
-from models.notifications import OutboxMessage
+from models.notifications import Notification, OutboxMessage
 from models.payments import Payment, Refund
 from models.shop import Product, Purchase, PurchaseItem, PurchaseStatus, StockChange
 from resolvers import payments, purchases, refunds, shop
@@ -307,6 +307,17 @@ async def test_customers_are_told_once_of_each_news(database: Database, world: C
         [mail] = (await db.scalars(select(OutboxMessage))).all()
     assert mail.subject == f"Your order {bought.reference} is confirmed"
     assert "2 x Premium Face Serum, 178.00 USD" in mail.body
+
+
+async def test_who_wants_no_mails_finds_it_in_the_app_alone(database: Database, world: Context, ann: Context, serum: Product) -> None:
+    bought = await buy(ann, (serum, 1))
+    async with database.sessions.begin() as db:
+        await db.execute(update(User).values(email_notifications=False))
+    await mail_about_purchase(world, bought.id, "purchase_confirmed")
+    await run_jobs(world, "send_notification")
+    async with database.sessions() as db:
+        assert (await db.scalars(select(Notification.title))).all() == ["Order confirmed"]
+        assert (await db.scalars(select(OutboxMessage))).all() == []
 
 
 async def test_staff_are_told_once_when_a_product_runs_low(database: Database, world: Context, clerk: Context, ann: Context) -> None:
