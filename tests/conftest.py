@@ -18,6 +18,7 @@ from main import create_app
 from migrations import migrate
 from models.database import Database
 from postgres import EmbeddedPostgres
+from resolvers.leases import leases_of
 from settings import Settings
 
 pytest_plugins = ["tests.payers", "tests.followers"]
@@ -108,6 +109,8 @@ def _emptied(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "database_url" in request.fixturenames:
         _another_loop(_run(as_superuser(request.getfixturevalue("database_url")), EMPTY_WHAT_WAS_USED))
+    if "database" in request.fixturenames:
+        leases_of(request.getfixturevalue("database")).forget()
 
 
 @pytest.fixture(scope="session")
