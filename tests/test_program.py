@@ -146,7 +146,7 @@ def test_with_an_external_database_nothing_embedded_starts(data: Path, fresh_dat
         program.wait_for(READY)
         assert httpx2.get(f"http://127.0.0.1:{program.port}/readyz").status_code == 200
         assert program.end() == 0
-    assert not data.exists()
+    assert not (data / "postgres").exists()
 
 
 def test_dev_restarts_after_a_change_while_postgresql_stays(data: Path) -> None:
