@@ -74,7 +74,8 @@ class Leases:
         if lease.left >= points:
             lease.left -= points
             return Standing(True, lease.left + lease.unclaimed, seconds)
-        return None if lease.unclaimed else Standing(False, lease.left, seconds)
+        free = lease.left + lease.unclaimed
+        return None if free >= points else Standing(False, free, seconds)
 
     async def take(self, key: str, stored: str, limit: int, window: int, points: int) -> Standing:
         """Count a call, with another share of the window, counted under its stored name; the share doubles for whoever keeps asking."""
@@ -92,6 +93,7 @@ class Leases:
                 gained = self._gained(lease, row, limit, wanted)
                 if gained < needed and gained:  # what does not suffice for this call may suffice for another one's
                     await connection.execute(GIVE_BACK, stored, wanted, lease.window)
+                    lease.unclaimed = gained
         except BaseException:
             lease.left += held
             raise
