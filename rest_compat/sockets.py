@@ -22,12 +22,16 @@ UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
 
 Said = Callable[[Record], dict[str, Any] | None]
 """What an event is for this client; none when it is not for them."""
+SINCE = "since"
+"""Under this name a connection keeps where the log stood when it was opened."""
 May = Callable[[Context], Awaitable[bool]]
 
 
 async def entered(websocket: WebSocket, ctx: Context) -> Context | None:
     """Accept the connection and see who it is; without a good token it is closed again with 4401."""
     token, protocol = _token(websocket)
+    # From here on: whoever sees that the connection is accepted misses nothing that happens afterwards.
+    websocket.scope["state"][SINCE] = runtime_of(websocket.scope).stream.cursor
     await websocket.accept(subprotocol=protocol)
     try:
         ctx = ctx.with_viewer(await authenticate(ctx.database, ctx.settings, token or None))
@@ -68,7 +72,7 @@ async def _follow(websocket: WebSocket, ctx: Context, topics: Sequence[str], sai
 
 async def _tell(websocket: WebSocket, ctx: Context, topics: Sequence[str], said: Said, may: May) -> None:
     runtime = runtime_of(websocket.scope)
-    async with aclosing(runtime.stream.follow(topics)) as records:
+    async with aclosing(runtime.stream.follow(topics, websocket.scope["state"][SINCE])) as records:
         async for record in records:
             message = said(record)
             if message is None:
