@@ -85,7 +85,7 @@ class Page:
     async def until(self, expression: str) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + PATIENCE
-        while not await self.value(expression):
+        while not await self.value(f"Boolean({expression})"):
             assert time.monotonic() < deadline, (
                 f"never true: {expression}\n{await self.value('document.body.innerText')}\n{self.complaints}"
             )
