@@ -41,6 +41,7 @@ from rest_compat.usage import Usage, counting
 from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
+from web.admin.console import admin_routes
 from web.docs import docs_routes
 from web.files import file_routes
 from web.health import health_routes
@@ -96,6 +97,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *page_routes(),
         *newsletter_routes(),
         *docs_routes(),
+        *admin_routes(settings),
         Mount("/", older_systems),
     ]
     app = Atrium(routes=routes, lifespan=lifespan)
