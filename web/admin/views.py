@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import ARRAY, JSON
+from sqlalchemy import ARRAY, JSON, ColumnElement, Enum, String, false, or_
 from sqlalchemy.orm import InstrumentedAttribute, class_mapper
 from sqlalchemy.orm.interfaces import MANYTOONE
 from starlette.requests import Request
@@ -29,6 +29,7 @@ NAMES = ("reference", "name", "slug", "email", "title", "subject")
 """By which column a row is known in a link, the first that its table has."""
 NOT_LISTED = ("uuid", "description")
 BULKY = (JSON, ARRAY)
+NUMBERS = ("id", "user_id", "customer_id", "row_id", "actor_id")
 NEWEST_FIRST = [("id", True)]
 
 
@@ -103,12 +104,20 @@ class TableView(ReadOnly, ModelView):
 
     def __init__(self, shown: frozenset[type[Model]]) -> None:
         columns = list(shown_columns(self.table, self.personal))
+        self._columns_shown = columns
         related = dict(_relations(self.table, shown))
         self.fields = [field for each in columns for field in _fields(each, related)]
         self.exclude_fields_from_list = [each.key for each in columns if each.key in NOT_LISTED or isinstance(each.type, BULKY)]
         self.searchable_fields = [each.key for each in columns if not isinstance(each.type, BULKY)]
         self._known_by = next((each for each in NAMES if each in {column.key for column in columns}), "id")
         super().__init__(self.table, key=self.table.__tablename__, menu_label=_words(self.table.__tablename__))
+
+    def get_search_query(self, request: Request, term: str) -> ColumnElement[bool]:
+        """Rows with these letters in a text, or with this number as their own or as a person's."""
+        texts = [each for each in self._columns_shown if isinstance(each.type, String) and not isinstance(each.type, Enum)]
+        is_number = term.isascii() and term.isdigit() and int(term[:20]) <= LARGEST
+        numbers = [each for each in self._columns_shown if each.key in NUMBERS] if is_number else []
+        return or_(false(), *(each == int(term) for each in numbers), *(each.icontains(term, autoescape=True) for each in texts))
 
     async def repr(self, obj: Any, request: Request) -> str:
         """How a row is called where another one points at it; whoever may not read it sees its number only."""
