@@ -20,7 +20,7 @@ from graphql import (
 )
 from openapi_pydantic import OpenAPI
 
-from rest_compat.endpoint import Endpoint, Variable
+from rest_compat.endpoint import PARAMETER, Endpoint, Variable
 from rest_compat.openapi_answers import Answer, Answers, Member
 from rest_compat.openapi_refusals import Refusals
 from rest_compat.openapi_values import Schema, described, given, spelled, without_null
@@ -28,6 +28,7 @@ from rest_compat.routes import Handler, Route, Socket
 from rest_compat.system import System
 
 SCHEME = "signIn"
+LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "string", "format": "uri"}}}
 KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -95,28 +96,19 @@ class _Describer:
             made["description"] = f"In GraphQL: {kind} {names} ([its text]({route.alternate}))."
             made["externalDocs"] = {"url": route.alternate, "description": f"The {kind} that replaces it"}
             made |= self._inputs(route)
-            answer = self._enveloped(route, self._answers.of(route))
+            success = _body(self._enveloped(route, self._answers.of(route)))
         else:
-            made["parameters"] = [
-                {"name": name, "in": "header", "required": True, "description": meaning, "schema": {"type": "string"}}
-                for name, meaning in route.described.headers.items()
-            ]
-            if route.described.body:
-                content = {route.described.media_type: {"schema": dict(route.described.body)}}
-                made["requestBody"] = {"required": True, "content": content}
-            answer = dict(route.described.answer)
-        made["responses"] = {
-            str(route.status): {"description": route.says or "Success.", "content": {"application/json": {"schema": answer}}},
-            **self._refusals.of(route),
-        }
+            made |= _handled(route)
+            success = _body(dict(route.described.answer)) if route.status < 300 else {"headers": LOCATION}
+        made["responses"] = {str(route.status): {"description": route.says or "Success.", **success}, **self._refusals.of(route)}
         if route.method != "GET":
             made.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
         return made
 
     def _security(self, route: Route) -> list[dict[str, list[str]]]:
-        if isinstance(route, Handler):
-            return []
-        return [{}, {SCHEME: []}] if route.is_open else [{SCHEME: []}]
+        if not route.is_open:
+            return [{SCHEME: []}]
+        return [{}, {SCHEME: []}] if isinstance(route, Endpoint) else []
 
     def _inputs(self, endpoint: Endpoint) -> dict[str, Any]:
         """What stands in path and query, and what in the body."""
@@ -176,6 +168,23 @@ class _Describer:
         return _unfold(self._dialect.success(stand_in, route), stand_in, answer.schema)
 
 
+def _handled(handler: Handler) -> dict[str, Any]:
+    """What a handler takes, as it says itself."""
+    headers = [_text(name, "header", meaning) for name, meaning in handler.described.headers.items()]
+    made: dict[str, Any] = {"parameters": [*(_text(name, "path", "") for name in PARAMETER.findall(handler.path)), *headers]}
+    if handler.described.body:
+        made["requestBody"] = {"required": True, **_body(dict(handler.described.body), handler.described.media_type)}
+    return made
+
+
+def _text(name: str, place: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": True, "description": meaning, "schema": {"type": "string"}}
+
+
+def _body(schema: Schema, media_type: str = "application/json") -> dict[str, Any]:
+    return {"content": {media_type: {"schema": schema}}}
+
+
 def _unfold(value: Any, stand_in: Any, schema: Schema) -> Schema:
     if value is stand_in:
         return schema
@@ -212,6 +221,7 @@ def _root_fields(endpoint: Endpoint) -> list[str]:
 
 
 def _tag(route: Route) -> str:
-    """The domain: the file that the document stands in; webhooks are by themselves."""
-    found = re.search(r"(\w+)\.graphql", route.where) if isinstance(route, Endpoint) else None
-    return found[1] if found else "webhooks"
+    """The domain: the file that the document stands in, or what a handler's path says."""
+    where = route.where if isinstance(route, Endpoint) else route.path.removeprefix("/api")
+    found = re.search(r"(\w+)\.graphql", where) or re.search(r"(\w+)", where)
+    return found[1] if found else "other"

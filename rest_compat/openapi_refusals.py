@@ -6,9 +6,10 @@ from typing import Any
 from errors import ApiError, Conflict, Forbidden, MalformedRequest, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.operations import ANYONE, SIGNED_IN
 from rest_compat.dialect import Dialect, Refusal
+from rest_compat.endpoint import Endpoint
 from rest_compat.inputs import bad_fields
 from rest_compat.openapi_values import Schema, spelled
-from rest_compat.routes import Handler, Route
+from rest_compat.routes import Route
 
 FIELD = "a_field"
 SAMPLES: dict[str, ApiError] = {
@@ -72,17 +73,19 @@ class Refusals:
 def _possible(route: Route) -> list[str]:
     """The refusals that a caller of a route may meet, apart from failures of ours."""
     found = ["RateLimited", "Unavailable"]
-    if isinstance(route, Handler):
-        return [*found, "Malformed"]
     who = frozenset().union(*(each.who for each in route.operations))
     if not route.is_open:
         found.append("Unauthenticated")
     if not who & {ANYONE, SIGNED_IN}:
         found.append("Forbidden")
-    if route.method != "GET" or route.only_field is not None:
-        found.append("NotFound")
     if route.method != "GET":
-        found += ["Malformed", "Conflict"]
+        found.append("Malformed")
+    if not isinstance(route, Endpoint):
+        return [*found, "NotFound"] if "{" in route.path else found
+    if route.method != "GET":
+        found += ["NotFound", "Conflict"]
+    elif route.only_field is not None:
+        found.append("NotFound")
     return [*found, "BadInput"] if route.variables else found
 
 

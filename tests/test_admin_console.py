@@ -238,11 +238,26 @@ async def test_every_page_takes_two_statements_however_many_rows_it_has(demo: tu
 
 async def test_searching_filtering_and_sorting_find_rows(demo: tuple[Desk, Starlette]) -> None:
     desk, _ = demo
-    found = (await desk.http.get("/admin/users/list", params={"q": "user@example.com"})).text
-    assert "user@example.com" in found
-    assert "attendee@example.com" not in found
-    paid = (await desk.http.get("/admin/bookings/list", params={"filter": "customer_id:eq:1", "sort": "id__asc"})).text
-    assert "customer@example.com" not in paid
+
+    async def numbers(**asked: str) -> list[int]:
+        page = (await desk.http.get("/admin/bookings/list", params=asked)).text
+        return [int(each) for each in dict.fromkeys(re.findall(r"/admin/bookings/detail\?pk=(\d+)", page))]
+
+    people = (await desk.http.get("/admin/users/list", params={"q": "User@Example"})).text
+    assert "user@example.com" in people
+    assert "attendee@example.com" not in people
+    newest = await numbers()
+    assert newest == sorted(newest, reverse=True)
+    assert await numbers(sort="id__asc") == list(range(1, 26))
+    cancelled = await numbers(filter="status__in=cancelled")
+    assert cancelled
+    assert not set(cancelled) & set(await numbers(filter="status__in=completed"))
+    johns = await numbers(filter="customer_id__eq=1 AND status__in=completed", page_size="100")
+    assert johns
+    assert set(johns) < set(await numbers(filter="customer_id__eq=1", page_size="100", sort="id__asc")) | set(
+        await numbers(filter="customer_id__eq=1", page_size="100")
+    )
+    assert "CS-" in (await desk.http.get("/admin/bookings/list", params={"q": str(newest[0])})).text
 
 
 @pytest.mark.parametrize(
