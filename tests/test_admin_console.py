@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from models.admin import EndpointUse
 from models.base import Model
 from models.database import Database
 from models.identity import Role
+from models.investments import Opportunity
 from resolvers.sessions import SignedIn
 from settings import Settings
 from tests.browser import open_page
@@ -342,6 +344,26 @@ async def test_a_failed_job_runs_again_or_is_dropped(desk: Desk, clerk: SignedIn
     assert actors == {clerk.user.id}
 
 
+async def test_a_persons_investment_access_is_granted_and_taken_back(desk: Desk, clerk: SignedIn, database: Database) -> None:
+    ann = await make_person(database)
+    holds = "SELECT count(*) FROM user_roles WHERE user_id = $1 AND role = 'investor'"
+    assert (await desk.act("users", ann.id, "grant_investment_access")).status_code == 200
+    assert await value(database, holds, ann.id) == 1
+    assert (await desk.act("users", ann.id, "revoke_investment_access")).status_code == 200
+    assert await value(database, holds, ann.id) == 0
+
+
+async def test_an_opportunity_is_opened_by_choosing_among_its_statuses(desk: Desk, clerk: SignedIn, database: Database) -> None:
+    terms = {"title": "Second house", "description": "A house.", "expected_roi": "15-20%", "timeline": "18 months"}
+    async with database.sessions.begin() as db:
+        db.add(Opportunity(**terms, minimum_investment=Decimal(50_000)))
+    page = (await desk.http.get("/admin/opportunities/detail?pk=1")).text
+    assert re.findall(r"value=&#34;(\w+)&#34;&gt;\w+&lt;/option", page) == ["open"]  # a draft can only be opened
+    assert (await desk.act("opportunities", 1, "move_opportunity", status="somewhere")).status_code == 400
+    assert (await desk.act("opportunities", 1, "move_opportunity", status="open")).status_code == 200
+    assert await value(database, "SELECT status FROM opportunities") == "open"
+
+
 @pytest.mark.parametrize(
     ("role", "table", "name"),
     [(Role.FINANCE, "users", "block_account"), (Role.SUPPORT, "payments", "refund_payment"), (Role.SUPPORT, "kiosks", "revoke_kiosk")],
@@ -354,6 +376,7 @@ async def test_an_action_of_another_role_is_refused(
 
 
 def test_every_action_asks_for_what_its_operation_takes() -> None:
+    assert set(ACTS) <= set(TABLES)
     for acts in ACTS.values():
         for each in acts:
             names = {each.argument, *(wanted.name for wanted in each.wanted)}

@@ -1,6 +1,6 @@
 """What staff can do in the console: operations, performed as through any other door, so permission and history are the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -26,6 +26,8 @@ class Wanted:
     label: str
     is_required: bool = False
     read: Callable[[str], Any] = str
+    choices: Callable[[Any], Iterable[str]] | None = None
+    """What a row offers to choose from; anything may be written without it."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,9 @@ class Act:
             return False
         return True
 
-    def form(self, _request: Request, _row: Any) -> str:
+    def form(self, _request: Request, row: Any) -> str:
         """What is asked for, with a key of its own, so that a second click does nothing twice."""
-        fields = "".join(_field(each) for each in self.wanted)
+        fields = "".join(_field(each, row) for each in self.wanted)
         return f'<form><input type="hidden" name="{KEY}" value="{uuid4()}">{fields}</form>'
 
     async def run(self, request: Request, number: int) -> None:
@@ -75,13 +77,15 @@ class Act:
         flash(request, f"{self.text}: done.", "success")
 
 
-def _field(wanted: Wanted) -> str:
+def _field(wanted: Wanted, row: Any) -> str:
     needed = " required" if wanted.is_required else ""
     name = escape(wanted.name)
-    return (
-        f'<div class="mb-3"><label class="form-label" for="act-{name}">{escape(wanted.label)}</label>'
-        f'<input class="form-control" id="act-{name}" name="{name}"{needed}></div>'
-    )
+    about = f'class="form-control" id="act-{name}" name="{name}"{needed}'
+    label = f'<label class="form-label" for="act-{name}">{escape(wanted.label)}</label>'
+    if wanted.choices:
+        words = "".join(f'<option value="{escape(each)}">{escape(each.replace("_", " "))}</option>' for each in sorted(wanted.choices(row)))
+        return f'<div class="mb-3">{label}<select {about}>{words}</select></div>'
+    return f'<div class="mb-3">{label}<input {about}></div>'
 
 
 def _given(wanted: tuple[Wanted, ...], form: Any) -> dict[str, Any]:

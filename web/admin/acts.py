@@ -1,17 +1,37 @@
 """What staff can do with the rows of each table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
 
 from models.base import Model
 from models.bookings import Booking, BookingStatus, PaymentStatus
+from models.concierge import CONCIERGE_MOVES, ConciergeRequest, ConciergeStatus
 from models.identity import User
+from models.investments import INTEREST_MOVES, OPPORTUNITY_MOVES, InterestStatus, InvestmentInterest, Opportunity, OpportunityStatus
 from models.kiosks import Kiosk
 from models.payments import Payment
-from resolvers import blocking, bookings, jobs, kiosks, refunds, visits
+from models.quickbooks import BooksEntry
+from models.shop import Product, Purchase, PurchaseStatus
+from resolvers import (
+    blocking,
+    bookings,
+    concierge,
+    investment_access,
+    investments,
+    jobs,
+    kiosks,
+    purchases,
+    quickbooks,
+    refunds,
+    shop,
+    visits,
+)
 from web.admin.acting import Act, Wanted
 
 REASON = Wanted("reason", "Reason")
+NOTE = Wanted("note", "Note")
 NEEDED_REASON = Wanted("reason", "Reason", is_required=True)
 
 
@@ -20,6 +40,11 @@ def _amount(text: str) -> Decimal:
     if not amount.is_finite():
         raise InvalidOperation
     return amount
+
+
+def _status(kind: type[StrEnum], moves: Mapping[Any, Iterable[StrEnum]]) -> Wanted:
+    """To which status it goes, of those that the present one allows."""
+    return Wanted("status", "Status", is_required=True, read=kind, choices=lambda row: moves.get(row.status, ()))
 
 
 ACTS: Mapping[type[Model], tuple[Act, ...]] = {
@@ -68,7 +93,66 @@ ACTS: Mapping[type[Model], tuple[Act, ...]] = {
             (NEEDED_REASON,),
             suits=lambda row: not row.is_active and row.erased_at is None,
         ),
+        Act(
+            investment_access.grant_investment_access,
+            "Grant investment access",
+            "Show this person the investment section?",
+            argument="person_id",
+        ),
+        Act(
+            investment_access.revoke_investment_access,
+            "Revoke investment access",
+            "Show this person the investment section no more?",
+            argument="person_id",
+        ),
     ),
+    Purchase: (
+        Act(
+            purchases.mark_purchase_ready,
+            "Ready",
+            "Tell the customer that it can be picked up?",
+            suits=lambda row: row.status is PurchaseStatus.CONFIRMED,
+        ),
+        Act(
+            purchases.mark_purchase_collected,
+            "Picked up",
+            "Note that the customer has it?",
+            suits=lambda row: row.status in (PurchaseStatus.CONFIRMED, PurchaseStatus.READY),
+        ),
+    ),
+    Product: (
+        Act(shop.receive_stock, "Goods came in", "How many came in?", (Wanted("quantity", "Quantity", is_required=True, read=int), NOTE)),
+        Act(shop.correct_stock, "Counted", "How many are on the shelf?", (Wanted("counted", "Counted", is_required=True, read=int), NOTE)),
+    ),
+    ConciergeRequest: (
+        Act(
+            concierge.move_concierge_request,
+            "Move on",
+            "Where does the request stand now?",
+            (_status(ConciergeStatus, CONCIERGE_MOVES), NOTE),
+            suits=lambda row: row.status in CONCIERGE_MOVES,
+        ),
+        Act(concierge.add_concierge_note, "Note", "Add a note for the staff?", (Wanted("text", "Note", is_required=True),)),
+    ),
+    InvestmentInterest: (
+        Act(
+            investments.move_interest,
+            "Move on",
+            "What became of the interest?",
+            (_status(InterestStatus, INTEREST_MOVES), NOTE),
+            suits=lambda row: row.status in INTEREST_MOVES,
+        ),
+    ),
+    Opportunity: (
+        Act(
+            investments.move_opportunity,
+            "Open or close",
+            "Can this opportunity be invested in?",
+            (_status(OpportunityStatus, OPPORTUNITY_MOVES),),
+            suits=lambda row: row.status in OPPORTUNITY_MOVES,
+        ),
+    ),
+    BooksEntry: (Act(quickbooks.retry_books_entry, "Try again", "Send this to QuickBooks again?"),),
     Kiosk: (Act(kiosks.revoke_kiosk, "Revoke", "Take this kiosk out of service?", suits=lambda row: row.revoked_at is None),),
 }
 FOR_JOBS = (

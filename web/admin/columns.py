@@ -11,7 +11,9 @@ from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Mapper, class_
 from models.base import Model
 from resolvers.personal_data import HOLDINGS
 
-OPENS = re.compile(r"(^|_)(secret|token|hash|password|challenge|template|jti|family|key|code|link|payload|body|signature)(_|$)")
+OPENS = re.compile(
+    r"(^|_)(secret|token|hash|password|challenge|template|jti|family|key|code|link|payload|body|signature|sealed|asked)(_|$)"
+)
 """Words in names of columns that are never shown, whatever their table says."""
 SECRETS = {each.name: each.secret for each in HOLDINGS}
 UNSHOWABLE = (LargeBinary, TSTZRANGE)

@@ -9,16 +9,19 @@ from models.admin import EndpointUse
 from models.analytics import ServiceRating
 from models.base import Model, Visible
 from models.bookings import Appointment, Booking
+from models.concierge import ConciergeNote, ConciergeRequest
 from models.history import Change
 from models.identity import STAFF, Role, User, UserRole
+from models.investments import InvestmentInterest
 from models.ledger import Entry
 from models.notifications import OutboxMessage
+from models.shop import Purchase, PurchaseItem
 from resolvers.jobs import HEADS
 from resolvers.ledger import BOOKKEEPERS
 from web.admin.acts import ACTS
 from web.admin.views import TableView
 
-MORE = (Appointment, Change, EndpointUse, Entry, OutboxMessage, ServiceRating, UserRole)
+MORE = (Appointment, Change, EndpointUse, Entry, OutboxMessage, PurchaseItem, ServiceRating, UserRole)
 """Tables without ids for clients that are shown as well."""
 DESK = frozenset({*HEADS, Role.SUPPORT})
 MONEY = frozenset(BOOKKEEPERS)
@@ -27,14 +30,18 @@ READERS = {
     "analytics": DESK,
     "bookings": frozenset(STAFF),
     "catalogue": frozenset(STAFF),
+    "concierge": frozenset(STAFF),
     "identity": DESK,
+    "investments": MONEY,
     "ledger": MONEY,
     "memberships": frozenset(STAFF),
     "notifications": DESK,
     "payments": MONEY,
+    "quickbooks": MONEY,
     "recommendations": DESK,
     "rooms": DESK,
     "scheduling": frozenset(STAFF),
+    "shop": frozenset(STAFF),
 }
 """Who may read the tables of a domain; the others are for the heads of the house."""
 PERSONAL: dict[type[Model], frozenset[str]] = {
@@ -42,6 +49,10 @@ PERSONAL: dict[type[Model], frozenset[str]] = {
     Booking: frozenset({"special_requests", "cancel_reason"}),
     Appointment: frozenset({"staff_notes"}),
     AccountBlock: frozenset({"reason", "lift_reason"}),
+    ConciergeNote: frozenset({"text"}),
+    ConciergeRequest: frozenset({"item_description", "item_url", "special_instructions"}),
+    InvestmentInterest: frozenset({"message", "staff_note"}),
+    Purchase: frozenset({"cancel_reason"}),
 }
 """Personal data that the work needs; all other personal data is left out."""
 
