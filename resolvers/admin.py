@@ -66,7 +66,15 @@ SELECT kind, at, subject FROM (
 
 
 class ActivityKind(StrEnum):
-    """What happened lately."""
+    """What happened lately.
+
+    BOOKING_MADE: An appointment was booked.
+    BOOKING_CANCELLED: An appointment was cancelled.
+    PAYMENT_RECEIVED: Money came in.
+    REFUND_MADE: Money went back, or is on its way.
+    MEMBERSHIP_BEGUN: Somebody joined, or moved to another plan.
+    ACCOUNT_REGISTERED: Somebody opened an account.
+    """
 
     BOOKING_MADE = "booking.made"
     BOOKING_CANCELLED = "booking.cancelled"

@@ -23,7 +23,7 @@ class EndpointUse(Record):
     refused: int
 
 
-strawberry.enum(ActivityKind, description=ActivityKind.__doc__)
+strawberry.enum(ActivityKind)
 
 
 @strawberry.type(description="The day so far, in the calendar of each location.")
