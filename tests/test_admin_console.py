@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import websockets
 from sqlalchemy import event, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -81,6 +82,11 @@ async def test_strangers_are_asked_to_sign_in_wherever_they_go(client: httpx2.As
     for path in ("/admin", "/coresync/admin/"):
         assert (await client.get(path)).headers["location"] == "/admin/"
     assert "Atrium for staff" in (await client.get("/admin/login", headers={"Host": "api.coresync.life"})).text
+
+
+async def test_the_console_has_no_sockets(server: str) -> None:
+    with pytest.raises(websockets.InvalidStatus, match="403"):
+        await websockets.connect(f"{server.replace('http', 'ws')}/admin/users/list")
 
 
 async def test_a_customer_does_not_get_in_and_leaves_no_open_session(desk: Desk, database: Database, settings: Settings) -> None:
