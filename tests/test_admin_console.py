@@ -331,9 +331,10 @@ async def test_an_amount_that_cannot_be_read_gives_nothing_back(desk: Desk, cler
     spa, ann = await make_spa(database), await make_person(database)
     visit = await make_visit(database, spa, ann, spa.service, soon(), paid="120.00")
     number = await value(database, "SELECT id FROM payments WHERE booking_id = $1", visit.id)
-    for amount in ("much", "NaN", "Infinity", "-5", "1000"):
+    for amount in ("much", "NaN", "Infinity", "1e400", "-5", "1000", "0.001", "\x00"):
         assert (await desk.act("payments", number, "refund_payment", amount=amount)).status_code == 400, amount
     assert await value(database, "SELECT count(*) FROM refunds") == 0
+    assert (await desk.act("users", ann.id, "block_account", reason="a\x00b")).status_code == 400
 
 
 async def test_a_failed_job_runs_again_or_is_dropped(desk: Desk, clerk: SignedIn, database: Database) -> None:

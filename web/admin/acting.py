@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette_admin.exceptions import ActionFailed
 from starlette_admin.flash import flash
 
+from engine.guard import check_values
 from errors import ApiError, BadUserInput, Forbidden
 from models.keys import Key
 from resolvers.context import Context
@@ -93,9 +94,10 @@ def _given(wanted: tuple[Wanted, ...], form: Any) -> dict[str, Any]:
     for each in wanted:
         text = str(form.get(each.name) or "").strip()
         if text:
+            check_values(text)
             try:
                 found[each.name] = each.read(text)
-            except (ValueError, ArithmeticError):
+            except ValueError:
                 raise BadUserInput(**{each.name: f"{each.label}: this cannot be read."}) from None
         elif each.is_required:
             raise BadUserInput(**{each.name: f"{each.label}: this is needed."})

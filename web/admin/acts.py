@@ -1,7 +1,8 @@
 """What staff can do with the rows of each table."""
 
+import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -28,18 +29,29 @@ from resolvers import (
     shop,
     visits,
 )
+from schema.scalars import MONEY
 from web.admin.acting import Act, Wanted
 
+WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
 REASON = Wanted("reason", "Reason")
 NOTE = Wanted("note", "Note")
 NEEDED_REASON = Wanted("reason", "Reason", is_required=True)
 
 
 def _amount(text: str) -> Decimal:
-    amount = Decimal(text)
-    if not amount.is_finite():
-        raise InvalidOperation
-    return amount
+    if not MONEY.fullmatch(text):
+        raise ValueError
+    return Decimal(text)
+
+
+def _whole(text: str) -> int:
+    if not WHOLE.fullmatch(text):
+        raise ValueError
+    return int(text)
+
+
+def _number(name: str, label: str) -> Wanted:
+    return Wanted(name, label, is_required=True, read=_whole)
 
 
 def _status(kind: type[StrEnum], moves: Mapping[Any, Iterable[StrEnum]]) -> Wanted:
@@ -121,8 +133,8 @@ ACTS: Mapping[type[Model], tuple[Act, ...]] = {
         ),
     ),
     Product: (
-        Act(shop.receive_stock, "Goods came in", "How many came in?", (Wanted("quantity", "Quantity", is_required=True, read=int), NOTE)),
-        Act(shop.correct_stock, "Counted", "How many are on the shelf?", (Wanted("counted", "Counted", is_required=True, read=int), NOTE)),
+        Act(shop.receive_stock, "Goods came in", "How many came in?", (_number("quantity", "Quantity"), NOTE)),
+        Act(shop.correct_stock, "Counted", "How many are on the shelf?", (_number("counted", "Counted"), NOTE)),
     ),
     ConciergeRequest: (
         Act(

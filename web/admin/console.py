@@ -43,14 +43,19 @@ class Console:
         if scope["method"] not in SAFE and _fetch_site(scope) not in NEAR:
             await PlainTextResponse("Only pages of this server may do that.", 403)(scope, receive, send)
             return
-        async with self._making:
-            app = self._app = self._app or await asyncio.to_thread(self._make)
+        app = await self._made()
         nonce = secrets.token_urlsafe(16)
         ctx = begin_context(scope, "admin")
         read_only = runtime_of(scope).database.engine.execution_options(postgresql_readonly=True)
         async with AsyncSession(read_only, expire_on_commit=False) as session:
             scope["state"] |= {"console": ctx, "nonce": nonce, "session": session}
             await app(scope, receive, _with_policy(send, nonce))
+
+    async def _made(self) -> Starlette:
+        async with self._making:
+            if self._app is None:
+                self._app = await asyncio.to_thread(self._make)
+            return self._app
 
     def _make(self) -> Starlette:
         # Imported here, since it takes half a second in all that neither a start nor a worker should wait for.

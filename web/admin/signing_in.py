@@ -76,6 +76,8 @@ class StaffSignIn(AuthProvider):
     async def authenticate(self, request: Request) -> AdminUser | None:
         """Who the cookie names, with the roles they hold now; nobody once the session is over or they are no staff any more."""
         ctx: Context = request.state.console
+        if request.url.path.startswith(f"{PATH}/static/"):
+            return None  # everybody may have these
         if ctx.viewer.user_id is None and (said := self._said(request, ctx.settings)):
             try:
                 viewer = await authenticate_again(ctx.database, said)
