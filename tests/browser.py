@@ -57,7 +57,7 @@ class Page:
                 case "Runtime.exceptionThrown":
                     self.complaints.append(said["params"]["exceptionDetails"]["text"])
                 case "Runtime.consoleAPICalled" if said["params"]["type"] in ("error", "assert"):
-                    self.complaints.append(str([argument.get("value") for argument in said["params"]["args"]]))
+                    self.complaints.append(str([each.get("value") or each.get("description") for each in said["params"]["args"]]))
                 case "Network.requestWillBeSent" if said["params"]["request"]["url"].startswith("http"):
                     self.requested.append(said["params"]["request"]["url"])
 

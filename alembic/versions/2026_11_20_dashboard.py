@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_20_dashboard"
-down_revision = "2026_11_20_devices"
+down_revision = "2026_11_20_messages"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from models.base import Model
 from models.bookings import Booking, BookingStatus, PaymentStatus
+from models.campaigns import Campaign
 from models.concierge import CONCIERGE_MOVES, ConciergeRequest, ConciergeStatus
+from models.forms import FORM_MOVES, FormStatus, FormSubmission
 from models.identity import User
 from models.investments import INTEREST_MOVES, OPPORTUNITY_MOVES, InterestStatus, InvestmentInterest, Opportunity, OpportunityStatus
 from models.kiosks import Kiosk
@@ -18,7 +20,9 @@ from models.shop import Product, Purchase, PurchaseStatus
 from resolvers import (
     blocking,
     bookings,
+    campaigns,
     concierge,
+    forms,
     investment_access,
     investments,
     jobs,
@@ -163,6 +167,19 @@ ACTS: Mapping[type[Model], tuple[Act, ...]] = {
             (_status(OpportunityStatus, OPPORTUNITY_MOVES),),
             suits=lambda row: row.status in OPPORTUNITY_MOVES,
         ),
+    ),
+    FormSubmission: (
+        Act(
+            forms.handle_form_submission,
+            "Handle",
+            "Where does this form stand now?",
+            (_status(FormStatus, FORM_MOVES), NOTE),
+            suits=lambda row: row.status in FORM_MOVES,
+        ),
+    ),
+    Campaign: (
+        Act(campaigns.pause_campaign, "Pause", "Send no more of it for now?"),
+        Act(campaigns.cancel_campaign, "Cancel", "Send no more of it at all?"),
     ),
     BooksEntry: (Act(quickbooks.retry_books_entry, "Try again", "Send this to QuickBooks again?"),),
     Kiosk: (Act(kiosks.revoke_kiosk, "Revoke", "Take this kiosk out of service?", suits=lambda row: row.revoked_at is None),),

@@ -10,6 +10,7 @@ from models.analytics import ServiceRating
 from models.base import Model, Visible
 from models.bookings import Appointment, Booking
 from models.concierge import ConciergeNote, ConciergeRequest
+from models.forms import FormSubmission
 from models.history import Change
 from models.identity import STAFF, Role, User, UserRole
 from models.investments import InvestmentInterest
@@ -31,6 +32,7 @@ READERS = {
     "bookings": frozenset(STAFF),
     "catalogue": frozenset(STAFF),
     "concierge": frozenset(STAFF),
+    "forms": DESK,
     "identity": DESK,
     "investments": MONEY,
     "ledger": MONEY,
@@ -51,6 +53,7 @@ PERSONAL: dict[type[Model], frozenset[str]] = {
     AccountBlock: frozenset({"reason", "lift_reason"}),
     ConciergeNote: frozenset({"text"}),
     ConciergeRequest: frozenset({"item_description", "item_url", "special_instructions"}),
+    FormSubmission: frozenset({"name", "email", "phone", "message", "heard_about_us", "note"}),
     InvestmentInterest: frozenset({"message", "staff_note"}),
     Purchase: frozenset({"cancel_reason"}),
 }
