@@ -162,6 +162,7 @@ async def test_swagger_ui_signs_in_and_calls_an_endpoint(client: httpx2.AsyncCli
         await page.value("document.querySelector('.btn-done').click()")
         await page.value("document.querySelector('#operations-users-GetProfile .opblock-summary-control').click()")
         await page.until("document.querySelector('#operations-users-GetProfile .execute')")
+        await page.until("document.querySelectorAll('#operations-users-GetProfile .responses-table .response').length > 4")  # all is read
         await page.value("document.querySelector('#operations-users-GetProfile .execute').click()")
         await page.until("document.querySelector('#operations-users-GetProfile .live-responses-table')")
         await page.until("document.querySelector('#operations-users-GetProfile .live-responses-table').textContent.includes('John')")
