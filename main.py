@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -34,11 +35,14 @@ from migrations import ROOT
 from resolvers.device_reports import hear_devices, lead_devices
 from rest_compat.documents import WrongDocument
 from rest_compat.doors import Doors, older_systems
+from rest_compat.openapi import as_json, describe
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage, counting
 from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
+from web.admin.console import admin_routes
+from web.docs import docs_routes
 from web.files import file_routes
 from web.health import health_routes
 from web.newsletter import newsletter_routes
@@ -92,6 +96,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *file_routes(),
         *page_routes(),
         *newsletter_routes(),
+        *docs_routes(),
+        *admin_routes(settings),
         Mount("/", older_systems),
     ]
     app = Atrium(routes=routes, lifespan=lifespan)
@@ -222,6 +228,25 @@ def schema(*, write: Annotated[bool, typer.Option(help="Write schema.graphql and
         dotenv_example.write(ROOT / ".env.example")
     else:
         sys.stdout.write(printed)
+
+
+@commands.command()
+def openapi(
+    system: Annotated[str | None, typer.Argument(help="One system only, such as coresync.")] = None,
+    *,
+    write: Annotated[bool, typer.Option(help="Write openapi/<system>.json instead of printing.")] = False,
+) -> None:
+    """Print what the older systems offer as OpenAPI 3.1, or write a file for each."""
+    systems = older_doors(Settings(_env_file=None)).systems  # type: ignore[call-arg]
+    if system is not None and system not in systems:
+        raise CannotStart(f"There is no system {system}; there is {', '.join(systems)}.")
+    for each in [systems[system]] if system else systems.values():
+        text = f"{as_json(describe(each, server=f'/{each.name}'))}\n"
+        if write:
+            Path("openapi").mkdir(exist_ok=True)
+            Path("openapi", f"{each.name}.json").write_text(text)
+        else:
+            sys.stdout.write(text)
 
 
 def _end(*_: object) -> NoReturn:

@@ -122,6 +122,7 @@ class Booking(Visible):
     __table_args__ = (
         Index(None, "customer_id", "starts_at", "id"),
         Index(None, "starts_at"),
+        Index(None, "cancelled_at", postgresql_where=text("cancelled_at IS NOT NULL")),
         CheckConstraint("ends_at > starts_at", name="order"),
         CheckConstraint("total_amount >= 0", name="amount"),
         CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),

@@ -84,6 +84,7 @@ class Membership(Visible):
     )
 
     __table_args__ = (
+        Index(None, "starts_on"),
         Index("uq_memberships_active", "user_id", unique=True, postgresql_where=text("status = 'active'")),
         Index("ix_memberships_ends_on", "ends_on", postgresql_where=text("status = 'active'")),
         CheckConstraint("ends_on >= starts_on", name="order"),

@@ -106,6 +106,7 @@ class Payment(Visible):
         UniqueConstraint("provider", "provider_id"),
         CheckConstraint("term_id IS NULL OR purpose = 'membership'", name="term"),
         Index("ix_payments_open", "created_at", postgresql_where=text("status IN ('pending', 'failed') AND provider_id IS NOT NULL")),
+        Index(None, "charged_at", postgresql_where=text("charged_at IS NOT NULL")),
         CheckConstraint("amount >= 0 AND refunded_amount >= 0 AND refunded_amount <= amount", name="amounts"),
         CheckConstraint("purchase_id IS NULL OR purpose = 'product'", name="purchase"),
     )

@@ -67,6 +67,8 @@ class Dialect:
     name: ClassVar[str]
     title: ClassVar[str]
     spelling: ClassVar[Spelling]
+    sign_in: ClassVar[Mapping[str, str]] = MappingProxyType({"type": "http", "scheme": "bearer"})
+    """How callers show who they are: a security scheme as OpenAPI has it."""
     bad_field_status: ClassVar[int] = 422
     page_maximum: ClassVar[int] = 200
     page_parameter: ClassVar[str] = "page"

@@ -50,7 +50,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        owner, path = self._door(scope, path)
+        owner, path = self.owner(scope, path)
         if scope["type"] == "websocket":
             await self._connect(WebSocket(scope, receive, send), owner, path)
             return
@@ -68,7 +68,7 @@ class Doors:
 
     def name_of(self, scope: Scope, method: str) -> str:
         """The system that a request means, or "graphql" where none does."""
-        owner, path = self._door(scope, scope["path"])
+        owner, path = self.owner(scope, scope["path"])
         if owner is not None:
             return owner.name
         found = self.find(list(self.systems.values()), method, path)
@@ -86,7 +86,7 @@ class Doors:
                         return Found(system, routes[method], parameters)
         return None
 
-    def _door(self, scope: Scope, path: str) -> tuple[System | None, str]:
+    def owner(self, scope: Scope, path: str) -> tuple[System | None, str]:
         """The system that a prefix, host or port names, and the path behind the prefix; none at the root."""
         first, _, rest = path[1:].partition("/")
         if first in self.systems:

@@ -52,6 +52,7 @@ class Endpoint:
     says: str | None
     limit: str | None
     where: str
+    source: DocumentNode
     document: DocumentNode
     replacement: DocumentNode
     variables: tuple[Variable, ...]
@@ -109,14 +110,15 @@ class _Maker:
         if document is None or (node.name and node.name.value in self._instead):
             return None
         try:
-            return self._endpoint(node, without_directives(document))
+            return self._endpoint(node, document)
         except GraphQLError as error:
             self.documents.note(error)
             return None
 
-    def _endpoint(self, node: OperationDefinitionNode, document: DocumentNode) -> Endpoint:
+    def _endpoint(self, node: OperationDefinitionNode, source: DocumentNode) -> Endpoint:
         if node.name is None:
             raise GraphQLError("A REST document needs a name.", node)
+        document = without_directives(source)
         method, path, rest = self._route(node)
         variables = self._variables(node)
         for name in PARAMETER.findall(path):
@@ -137,6 +139,7 @@ class _Maker:
             says=rest.get("says"),
             limit=rest.get("limit"),
             where=where(node),
+            source=source,
             document=document,
             replacement=self._replacement(rest["instead"], node) if rest.get("instead") else document,
             variables=variables,

@@ -16,6 +16,17 @@ Parameters = Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class Described:
+    """What a handler takes and answers, as JSON schemas, since no document says it."""
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that it needs, with what each is."""
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class Handler:
     """A stranger to the pattern, such as a signed webhook: it reads the request itself and performs the same operations."""
 
@@ -29,6 +40,7 @@ class Handler:
     says: str | None = None
     limit: str | None = None
     alternate: str | None = None
+    described: Described = field(default_factory=Described, hash=False)
 
     @property
     def is_open(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from graphql import GraphQLSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -59,6 +60,11 @@ class System:
         self._engine = engine
         self._usage = usage
         self._plans = {each.name: Document(each.document, []) for each in routes if isinstance(each, Endpoint)}
+
+    @property
+    def schema(self) -> GraphQLSchema:
+        """The schema that the documents are written against."""
+        return self._engine.schema
 
     async def answer(self, request: Request, route: Route, path: Parameters) -> Answering:
         """Who calls, may they, what did they send, run it, shape it, spell it."""

@@ -57,7 +57,7 @@ class Page:
                 case "Runtime.exceptionThrown":
                     self.complaints.append(said["params"]["exceptionDetails"]["text"])
                 case "Runtime.consoleAPICalled" if said["params"]["type"] in ("error", "assert"):
-                    self.complaints.append(str([argument.get("value") for argument in said["params"]["args"]]))
+                    self.complaints.append(str([each.get("value") or each.get("description") for each in said["params"]["args"]]))
                 case "Network.requestWillBeSent" if said["params"]["request"]["url"].startswith("http"):
                     self.requested.append(said["params"]["request"]["url"])
 
@@ -85,7 +85,7 @@ class Page:
     async def until(self, expression: str) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + PATIENCE
-        while not await self.value(expression):
+        while not await self.value(f"Boolean({expression})"):
             assert time.monotonic() < deadline, (
                 f"never true: {expression}\n{await self.value('document.body.innerText')}\n{self.complaints}"
             )

@@ -20,6 +20,7 @@ from models.database import Database
 from postgres import EmbeddedPostgres
 from resolvers.leases import leases_of
 from settings import Settings
+from tests.described import as_described
 
 pytest_plugins = ["tests.payers", "tests.followers"]
 
@@ -159,9 +160,10 @@ async def app(database_url: str, settings: Settings) -> AsyncIterator[Starlette]
 
 @pytest.fixture
 async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
-    """An HTTP client that calls the app without a network."""
+    """An HTTP client that calls the app without a network; what older systems answer must be as their OpenAPI says."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://atrium.test") as client:
+    hooks = {"response": [as_described(app)]}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://atrium.test", event_hooks=hooks) as client:
         yield client
 
 

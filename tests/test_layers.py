@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "engine": {"models", "gateways", "subscriptions", "resolvers", "schema"},
     "rest_compat": {"models", "subscriptions", "resolvers", "schema", "engine"},
     "demo": {"models", "gateways", "resolvers", "engine"},
-    "web": {"models", "subscriptions", "jobs.queue", "resolvers", "engine"},
+    "web": {"models", "subscriptions", "jobs.queue", "resolvers", "schema", "engine", "rest_compat"},
 }
 """What a layer may import besides itself, settings, errors and the clock. Programs at the top join all of them."""
 

@@ -38,6 +38,8 @@ class Account:
 TOOLS = (
     Door("/graphiql", "GraphiQL", "Write and run GraphQL in the browser, with examples of the whole way from sign-in to lights."),
     Door("/graphql", "GraphQL", "The API itself: POST and GET, WebSockets and server-sent events."),
+    Door("/docs/", "API documentation", "The endpoints of the older systems, to read and to try."),
+    Door("/admin/", "Admin panel", "For staff: the dashboard, every table, and what can be done with its rows."),
     Door("/readyz", "Readiness", "Whether the database answers and its schema is current."),
     Door("/livez", "Liveness", "Whether the process is alive."),
     Door("/metrics", "Metrics", "Counters and gauges for Prometheus."),

@@ -14,7 +14,7 @@ from resolvers.investments import get_investment_document_link
 from resolvers.operations import perform
 from resolvers.stripe_webhooks import handle_stripe_webhook
 from rest_compat.coresync.sockets import follow_bookings, follow_room
-from rest_compat.routes import AnyRoute, Handler, Parameters, Socket
+from rest_compat.routes import AnyRoute, Described, Handler, Parameters, Socket
 
 
 async def stripe_webhook(request: Request, ctx: Context, _: Parameters) -> dict[str, Any]:
@@ -34,6 +34,17 @@ async def investment_document(_: Request, ctx: Context, path: Parameters) -> Res
     return RedirectResponse(link.url, 302, {"Cache-Control": "private, no-store", "X-Request-ID": ctx.request_id})
 
 
+STRIPE_EVENT = Described(
+    body={
+        "type": "object",
+        "description": "An event as Stripe sends it.",
+        "properties": {"id": {"type": "string"}, "type": {"type": "string"}, "data": {"type": "object"}},
+        "required": ["id", "type", "data"],
+    },
+    answer={"type": "object", "properties": {"received": {"type": "boolean"}}, "required": ["received"]},
+    headers={"Stripe-Signature": "Stripe's signature of the body's bytes, with its time."},
+)
+
 ROUTES: list[AnyRoute] = [
     Handler(
         system="coresync",
@@ -42,6 +53,7 @@ ROUTES: list[AnyRoute] = [
         path="/api/payments/webhook/stripe/",
         operations=(handle_stripe_webhook,),
         run=stripe_webhook,
+        described=STRIPE_EVENT,
     ),
     Handler(
         system="coresync",
