@@ -31,7 +31,7 @@ async def investment_document(_: Request, ctx: Context, path: Parameters) -> Res
     except BadUserInput:
         raise NotFound from None
     link = await perform(get_investment_document_link, ctx, {"id": id})
-    return RedirectResponse(link.url, 302, {"Cache-Control": "private, no-store", "X-Request-ID": ctx.request_id})
+    return RedirectResponse(link.url, 302, {"Cache-Control": "private, no-store"})
 
 
 STRIPE_EVENT = Described(
