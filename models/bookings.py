@@ -11,6 +11,7 @@ from models.base import SENSITIVE, Model, Money, Visible
 
 if TYPE_CHECKING:
     from models.catalogue import Programme, Service
+    from models.events import EventBooking
     from models.identity import User
     from models.payments import Payment
     from models.rooms import Room, Scene
@@ -115,6 +116,7 @@ class Booking(Visible):
     location: Mapped["Location | None"] = relationship(lazy="raise", doc="Where it takes place.")
     payment: Mapped["Payment | None"] = relationship(lazy="raise", back_populates="booking", doc="Its payment, once one was begun.")
     appointment: Mapped["Appointment | None"] = relationship(lazy="raise", viewonly=True, doc="What only an appointment has.")
+    event_booking: Mapped["EventBooking | None"] = relationship(lazy="raise", viewonly=True, doc="What only the booking of an event has.")
     addons: Mapped[list["BookingAddon"]] = relationship(
         lazy="raise", viewonly=True, order_by="BookingAddon.id", doc="Extras that were booked with it."
     )

@@ -119,6 +119,7 @@ class Reservation(Model):
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id", ondelete="CASCADE"), index=True)
     hold_id: Mapped[int | None] = mapped_column(ForeignKey("holds.id", ondelete="CASCADE"), index=True)
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
 
     __table_args__ = (
         # Integer ranges, since no contrib extension (btree_gist) may be assumed.
@@ -128,6 +129,6 @@ class Reservation(Model):
             name="ex_reservations_overlap",
             using="gist",
         ),
-        CheckConstraint("num_nonnulls(booking_id, hold_id) = 1", name="one_reason"),
+        CheckConstraint("num_nonnulls(booking_id, hold_id, event_id) = 1", name="one_reason"),
         CheckConstraint("NOT isempty(during)", name="not_empty"),
     )

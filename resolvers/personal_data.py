@@ -17,6 +17,7 @@ from models.base import Model
 from models.bookings import Appointment, Booking, BookingAddon, BookingStatus
 from models.campaigns import CampaignRecipient
 from models.concierge import ConciergeNote, ConciergeRequest
+from models.events import CalendarFeed, Event, EventBooking, EventSeries, EventStatus, Facilitator
 from models.faces import Face, FaceCheck, FaceConsent
 from models.files import StoredFile
 from models.forms import FormSubmission
@@ -123,6 +124,16 @@ HOLDINGS = (
     ),
     Holding(Appointment.booking_id, KEPT, emptied={"staff_notes": None}, of=Booking),
     Holding(BookingAddon.booking_id, KEPT, of=Booking),
+    Holding(EventBooking.customer_id, KEPT),
+    Holding(Facilitator.user_id, KEPT, emptied={"bio": "", "is_active": False}),
+    Holding(
+        Event.facilitator_id,
+        KEPT,
+        of=Facilitator,
+        unfinished=lambda now: and_(Event.status == EventStatus.ACTIVE, Event.ends_at > now),
+    ),
+    Holding(EventSeries.facilitator_id, KEPT, of=Facilitator),
+    Holding(CalendarFeed.user_id, DELETED, secret=frozenset({"secret_hash"})),
     Holding(Hold.user_id, DELETED),
     Holding(Payment.user_id, KEPT, emptied={"client_secret": None}, secret=frozenset({"client_secret"})),
     Holding(Refund.payment_id, KEPT, of=Payment),
