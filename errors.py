@@ -59,6 +59,12 @@ class PasskeysOff(Forbidden):
     code, message = "PASSKEYS_OFF", "Passkeys are not used here."
 
 
+class GoogleOff(Forbidden):
+    """The server was not told under which client id Google knows it."""
+
+    code, message = "GOOGLE_OFF", "Google is not used for signing in here."
+
+
 class NotFound(ApiError):
     """There is no such thing, or it is not the caller's to see."""
 
@@ -87,6 +93,12 @@ class OutOfStock(Conflict):
     """Fewer are left than were asked for; details name the product and how many there are."""
 
     code, message = "OUT_OF_STOCK", "There are not enough of this product."
+
+
+class EventFull(Conflict):
+    """Fewer seats are left at an event than were asked for."""
+
+    code, message = "EVENT_FULL", "This event is full."
 
 
 class AlreadyExists(Conflict):

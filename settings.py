@@ -298,6 +298,10 @@ class Settings(BaseSettings):
         "", description="Origins of pages and apps that may use passkeys, separated by commas; https:// and PASSKEY_RP_ID when empty."
     )
 
+    google_client_id: str | None = Field(
+        None, description="Client id under which Google knows this server; when empty, nobody signs in with Google, but the demo's user."
+    )
+
     stripe_secret_key: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_secret_key"]), description="Stripe's API key.")
     stripe_webhook_secret: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_webhook_secret"]), description="Signs Stripe's webhooks.")
     crm_bearer_token: SecretStr = Field(SecretStr(DEMO_SECRETS["crm_bearer_token"]), description="The CRM's static token.")

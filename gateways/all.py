@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from gateways.devices import BrokerAddress, Devices
 from gateways.faces import Faces
 from gateways.files import Files
+from gateways.google import Google
 from gateways.mail import Mailer
 from gateways.push import Firebase, open_push
 from gateways.quickbooks import QuickBooks
 from gateways.simulators.devices import SimulatedDevices
+from gateways.simulators.google import GoogleSimulator
 from gateways.simulators.quickbooks import SimulatedIntuit
 from gateways.simulators.stripe import Deliver, StripeSimulator
 from gateways.sms import Texter, open_sms
@@ -34,6 +36,7 @@ class Gateways:
     stripe: Stripe
     faces: Faces
     files: Files
+    google: Google
     devices: Devices | None = None
     mail: Mailer | None = None
     sms: Texter | None = None
@@ -61,6 +64,7 @@ async def open_gateways(
             faces=await stack.enter_async_context(Faces.of(settings)),
             files=Files(settings),
             devices=await stack.enter_async_context(Devices(broker)) if broker else None,
+            google=await stack.enter_async_context(_google(settings)),
             mail=Mailer(settings) if settings.smtp_host else None,
             sms=await stack.enter_async_context(open_sms(settings)),
             push=await stack.enter_async_context(open_push(settings)),
@@ -74,3 +78,11 @@ def _quickbooks(settings: Settings) -> QuickBooks | None:
     if not settings.has_quickbooks:
         return None
     return QuickBooks(settings, None if settings.quickbooks_client_id else SimulatedIntuit())
+
+
+def _google(settings: Settings) -> Google:
+    """Google itself for whom it knows; in demo mode its simulator otherwise."""
+    if settings.google_client_id or not settings.is_demo:
+        return Google(settings.google_client_id)
+    simulator = GoogleSimulator()
+    return Google(simulator.client_id, simulator.transport(), simulator.exchange)

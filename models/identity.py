@@ -118,7 +118,10 @@ class Credential(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     used_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("uq_credentials_password", "user_id", unique=True, postgresql_where=text("kind = 'password'")),)
+    __table_args__ = (
+        Index("uq_credentials_password", "user_id", unique=True, postgresql_where=text("kind = 'password'")),
+        Index("uq_credentials_google", "secret", unique=True, postgresql_where=text("kind = 'google'")),
+    )
 
 
 class Session(Model):

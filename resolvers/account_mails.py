@@ -47,6 +47,12 @@ async def tell_of_copied_passkey(db: AsyncSession, user: User, name: str) -> Non
     await _warn(db, user, "A passkey of yours may have been copied", said)
 
 
+async def tell_of_google(db: AsyncSession, user: User) -> None:
+    """Tell a person that Google opens their account."""
+    said = "Your account can be signed in to with your Google account from now on."
+    await _warn(db, user, "Google was linked to your account", said)
+
+
 async def _warn(db: AsyncSession, user: User, subject: str, said: str) -> None:
     """By mail, or to the phone of who has no e-mail address."""
     facts = {"subject": subject, "said": said}

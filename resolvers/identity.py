@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import AlreadyExists, BadUserInput, Conflict, InvalidCredentials
 from models.identity import Credential, CredentialKind, EmailChange, Role, Session, User, UserRole
@@ -35,6 +36,8 @@ class Proof:
     id: int
     user_id: int
     secret: str
+    better: str | None = None
+    """The better hash that it should get."""
 
 
 @allow(SIGNED_IN)
@@ -70,16 +73,9 @@ async def register(ctx: Context, *, input: RegistrationInput) -> SignedIn:
 @allow(ANYONE, sensitive=True)
 async def sign_in(ctx: Context, *, email: EmailAddress, password: str) -> SignedIn:
     """Sign in by e-mail and password; too many failures lock the account and the address for a while."""
-    await limit(ctx, "sign_in", SIGN_INS)
-    async with guarded(ctx, email):
-        proof, better = await _compare(ctx, func.lower(User.email) == email, password)
+    proof = await prove(ctx, email, password)
     async with ctx.writing() as db:
-        credential = await db.scalar(_stands(proof))
-        if credential is None:
-            raise InvalidCredentials
-        if better:
-            credential.secret = better
-        return await open_session(ctx, db, await db.get_one(User, proof.user_id))
+        return await open_session(ctx, db, await proven(db, proof))
 
 
 @allow(SIGNED_IN, sensitive=True)
@@ -128,13 +124,30 @@ async def change_password(ctx: Context, *, current_password: str, new_password: 
     return user
 
 
+async def prove(ctx: Context, email: EmailAddress, password: str) -> Proof:
+    """What an account's password was compared with; InvalidCredentials when it is another one, or the account is locked."""
+    await limit(ctx, "sign_in", SIGN_INS)
+    async with guarded(ctx, email):
+        return await _compare(ctx, func.lower(User.email) == email, password)
+
+
+async def proven(db: AsyncSession, proof: Proof) -> User:
+    """Whose password it was, unless that changed meanwhile."""
+    credential = await db.scalar(_stands(proof))
+    if credential is None:
+        raise InvalidCredentials
+    if proof.better:
+        credential.secret = proof.better
+    return await db.get_one(User, proof.user_id)
+
+
 async def confirm_password(ctx: Context, password: str | None, field: str) -> Proof:
     """What the viewer's password was compared with, once they said it again; BadUserInput names the field otherwise."""
     if password is None:
         raise BadUserInput(**{field: "Enter your password to confirm this."})
     try:
         async with guarded(ctx, f"user {ctx.viewer.id}"):
-            return (await _compare(ctx, User.id == ctx.viewer.id, password))[0]
+            return await _compare(ctx, User.id == ctx.viewer.id, password)
     except InvalidCredentials:
         # Not 401: the viewer is signed in, and stays so.
         raise BadUserInput(**{field: "This is not your password."}) from None
@@ -153,8 +166,8 @@ async def confirm_owner(ctx: Context, password: str | None) -> None:
         raise BadUserInput(password="Sign in again to confirm this.")  # noqa: S106 - a sentence
 
 
-async def _compare(ctx: Context, whose: ColumnElement[bool], password: str) -> tuple[Proof, str | None]:
-    """The stored password if it is this one, and the better hash it should get; InvalidCredentials takes as long."""
+async def _compare(ctx: Context, whose: ColumnElement[bool], password: str) -> Proof:
+    """The stored password if it is this one; InvalidCredentials takes as long."""
     found = await ctx.fetch(
         select(Credential.id, Credential.user_id, Credential.secret)
         .join(User, User.id == Credential.user_id)
@@ -163,7 +176,7 @@ async def _compare(ctx: Context, whose: ColumnElement[bool], password: str) -> t
     is_right, better = await check_password(password, found[0]["secret"] if found else None)
     if not is_right:
         raise InvalidCredentials
-    return Proof(**found[0]), better
+    return Proof(**found[0], better=better)
 
 
 def _stands(proof: Proof) -> Select[Credential]:

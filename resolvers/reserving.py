@@ -48,8 +48,9 @@ def _take(rows: Sequence[Parameter]) -> UpdateBase:
     [parameter] = rows
     wanted = Resource.id == any_(parameter("resources", ARRAY(BigInteger)))
     locked = select(Resource.id).where(wanted).order_by(Resource.id).with_for_update(key_share=True).subquery("locked")
-    values = parameter("during", TSTZRANGE()), parameter("booking_id", BigInteger()), parameter("hold_id", BigInteger())
-    return insert(Reservation).from_select(["resource_id", "during", "booking_id", "hold_id"], select(locked.c.id, *values))
+    reasons = ("booking_id", "hold_id", "event_id")
+    values = parameter("during", TSTZRANGE()), *(parameter(each, BigInteger()) for each in reasons)
+    return insert(Reservation).from_select(["resource_id", "during", *reasons], select(locked.c.id, *values))
 
 
 TAKE = Form(_take, has_rows=False)
@@ -85,10 +86,11 @@ async def reserve(
     *,
     booking_id: int | None = None,
     hold_id: int | None = None,
+    event_id: int | None = None,
 ) -> None:
-    """Take resources for a booking or a hold when the transaction ends; the exclusion constraint decides, which makes it SlotTaken."""
-    values = {"resources": list(set(resource_ids)), "during": Range(starts_at, ends_at), "booking_id": booking_id, "hold_id": hold_id}
-    await write_at_end(db, Part(TAKE, values))
+    """Take resources when the transaction ends, for one reason; the exclusion constraint decides, which makes it SlotTaken."""
+    reasons = {"booking_id": booking_id, "hold_id": hold_id, "event_id": event_id}
+    await write_at_end(db, Part(TAKE, {"resources": list(set(resource_ids)), "during": Range(starts_at, ends_at), **reasons}))
 
 
 async def past_expired_holds(ctx: Context, place: Place, take: Callable[[], Awaitable[T]]) -> T:
@@ -96,9 +98,14 @@ async def past_expired_holds(ctx: Context, place: Place, take: Callable[[], Awai
     try:
         return await take()
     except SlotTaken:
-        if not await ctx.database.run(CLEAR, [ctx.now(), place.resources, place.starts_at, place.ends_at]):
+        if not await clear_expired_holds(ctx, place.resources, place.starts_at, place.ends_at):
             raise
         return await take()
+
+
+async def clear_expired_holds(ctx: Context, resources: Sequence[int], starts_at: datetime, ends_at: datetime) -> bool:
+    """Make room where holds that have expired stand in the way; whether there were any."""
+    return bool(await ctx.database.run(CLEAR, [ctx.now(), list(resources), starts_at, ends_at]))
 
 
 async def release(db: AsyncSession, *, booking_id: int) -> None:

@@ -26,6 +26,7 @@ class User(Record):
     phone: PhoneNumber | None
     first_name: str
     last_name: str
+    is_active: bool
     roles: list[Role] = expression(_roles, "What the person may do; roles that wait for approval are left out.")
     email_notifications: bool
     sms_notifications: bool

@@ -11,6 +11,7 @@ from schema.campaigns import CampaignMutations, CampaignQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.concierge import ConciergeMutations, ConciergeQueries
 from schema.enums import describe
+from schema.events import EventBooking, EventMutations, EventQueries, EventSubscriptions
 from schema.faces import FaceMutations, FaceQueries
 from schema.fields import OperationField
 from schema.files import FileMutations
@@ -61,6 +62,7 @@ class Query(
     ConciergeQueries,
     InvestmentQueries,
     QuickBooksQueries,
+    EventQueries,
 ):
     """The root of reads."""
 
@@ -89,12 +91,14 @@ class Mutation(
     FileMutations,
     InvestmentMutations,
     QuickBooksMutations,
+    EventMutations,
 ):
     """The root of writes."""
 
 
 @strawberry.type(description="Everything that can be followed as it happens.")
 class Subscription(BookingSubscriptions, RoomSubscriptions, NotificationSubscriptions):
+class Subscription(BookingSubscriptions, RoomSubscriptions, EventSubscriptions):
     """The root of what is followed."""
 
 
@@ -114,7 +118,7 @@ def build_schema(*, for_older_systems: bool = False) -> strawberry.Schema:
         query=Query,
         mutation=mutation,
         subscription=Subscription,
-        types=[SpaService, MarketplaceService, HomeService, Appointment, ServiceRecommendation, Reminder],
+        types=[SpaService, MarketplaceService, HomeService, Appointment, EventBooking, ServiceRecommendation, Reminder],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, enable_experimental_incremental_execution=True),
     )
     return describe(schema)

@@ -6,7 +6,7 @@ from alembic import op
 from models.history import trigger_on
 
 revision = "2026_11_20_events"
-down_revision = "2026_11_20_bell"
+down_revision = "2026_11_20_devices"
 branch_labels = None
 depends_on = None
 
@@ -150,6 +150,7 @@ def upgrade() -> None:
     op.add_column("reservations", sa.Column("event_id", sa.BigInteger(), nullable=True))
     op.create_index(op.f("ix_reservations_event_id"), "reservations", ["event_id"], unique=False)
     op.create_foreign_key(op.f("fk_reservations_event_id"), "reservations", "events", ["event_id"], ["id"], ondelete="CASCADE")
+    op.create_index("uq_credentials_google", "credentials", ["secret"], unique=True, postgresql_where=sa.text("kind = 'google'"))
     op.drop_constraint(op.f("ck_reservations_one_reason"), "reservations", type_="check")
     op.create_check_constraint(op.f("ck_reservations_one_reason"), "reservations", "num_nonnulls(booking_id, hold_id, event_id) = 1")
     for table, sensitive in SENSITIVE.items():
@@ -157,6 +158,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("uq_credentials_google", table_name="credentials", postgresql_where=sa.text("kind = 'google'"))
     op.execute("DELETE FROM reservations WHERE event_id IS NOT NULL")
     op.drop_constraint(op.f("ck_reservations_one_reason"), "reservations", type_="check")
     op.create_check_constraint(op.f("ck_reservations_one_reason"), "reservations", "num_nonnulls(booking_id, hold_id) = 1")
