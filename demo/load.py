@@ -17,6 +17,7 @@ from demo import (
     bookings,
     catalogue,
     concierge,
+    events,
     faces,
     guests,
     investments,
@@ -56,10 +57,12 @@ CHAPTERS: dict[str, Fill] = {
     "membership money": membership_money.fill,
     "shop": shop.fill,
     "concierge": concierge.fill,
+    "events": events.fill,
 }
 PLAYED: dict[str, Play] = {
     "population": recommendations.play,
     "plans": plans.play,
+    "recurring events": events.play,
     "faces": faces.play,
     "guests": guests.play,
     "purchases": shop.play,

@@ -63,7 +63,7 @@ async def tell_about_event(ctx: Context, booking_ids: list[int], news: EventNews
                 .order_by(Booking.id)
             )
             for booking, customer, event, room, is_reserved in found.all():
-                if f"{cause}:{booking.id}" not in said:
+                if customer.email is not None and f"{cause}:{booking.id}" not in said:
                     overlaps = booking.status is BookingStatus.CONFIRMED and booking.starts_at > ctx.now() and not is_reserved
                     body = "\n".join([*_lines(booking, customer, event, room, news), *(["", OVERLAPS] if overlaps else [])])
                     subject = f"{news}: {event.title}"

@@ -170,7 +170,8 @@ async def take_seats(ctx: Context, db: AsyncSession, event_id: int, seats: int) 
     is_open = Event.status == EventStatus.ACTIVE, Event.starts_at > ctx.now()
     free = Event.current_participants + seats <= Event.max_participants
     taken = update(Event).where(Event.id == event_id, *is_open, free).values(current_participants=Event.current_participants + seats)
-    event = await db.scalar(taken.returning(Event), execution_options={"synchronize_session": False, "populate_existing": True})
+    fresh = {"synchronize_session": False, "populate_existing": True}
+    event = (await db.scalars(taken.returning(Event), execution_options=fresh)).one_or_none()
     if event is not None:
         return event
     if await db.scalar(select(Event.id).where(Event.id == event_id, *is_open)) is None:

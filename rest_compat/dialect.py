@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -104,6 +104,10 @@ class Dialect:
         """The status of a refusal."""
         return self.bad_field_status if isinstance(error, BadUserInput) else error.status
 
+    def carried(self, connection: HTTPConnection) -> Mapping[str, str]:
+        """What a client of this system says in headers where others say it in the body, under the names of the variables."""
+        return {}
+
     def loosen(self, value: Any, kind: str) -> Any:
         """What a client of this system may leave out of a value of some type: the country of a phone number."""
         if kind == "PhoneNumber" and isinstance(value, str) and value.strip() and not value.strip().startswith("+"):
@@ -119,6 +123,11 @@ async def bearer(connection: HTTPConnection, ctx: Context) -> Viewer:
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     return await runtime_of(connection.scope).authority.viewer(token.strip())
+
+
+def utc_naive(value: datetime) -> str:
+    """2026-01-15T14:00:00: a moment in UTC as Events and CRM write it, without saying so."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def utc_z(value: datetime) -> str:

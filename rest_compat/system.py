@@ -143,9 +143,8 @@ class System:
             if request.method in ("GET", "HEAD")
             else parse_object(await read_body(request.scope, request.receive, ctx.settings.max_body))
         )
-        variables = read_variables(
-            endpoint, given(endpoint, request, path, body), page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen
-        )
+        sent = given(endpoint, request, path, {**self.dialect.carried(request), **body})
+        variables = read_variables(endpoint, sent, page_maximum=self.dialect.page_maximum, loosen=self.dialect.loosen)
         found = await self._engine.run_document(self._plans[endpoint.name], ctx, variables=variables)
         if found.errors or found.data is None:
             raise _failure(found)

@@ -11,7 +11,9 @@ from models import events as tables
 from models.bookings import BookingKind, BookingStatus, PaymentStatus
 from models.events import Event as Held
 from models.events import EventStatus, EventType
-from resolvers import event_changes, events, facilitators, google, seats
+from resolvers import event_changes, google, seats
+from resolvers import events as reading
+from resolvers import facilitators as holding
 from resolvers.facilitators import DeskEventKind
 from resolvers.inputs.values import EmailAddress, PhoneNumber
 from schema.bookings import Booking
@@ -124,19 +126,19 @@ class FacilitatorDesk(Record):
     """How a facilitator's events are doing."""
 
     facilitator_name: str = computed(["user.first_name", "user.last_name"], _name, "Whose they are.")
-    total_bookings: int = expression(facilitators.bookings_of, "How many bookings hold.")
-    session_bookings: int = expression(lambda each: facilitators.bookings_of(each, facilitators.SESSIONS), "Those of sessions.")
-    retreat_bookings: int = expression(lambda each: facilitators.bookings_of(each, facilitators.RETREATS), "Those of retreats.")
-    recent_bookings: int = expression(facilitators.recent_bookings_of, "Those of the last seven days.")
-    unique_users: int = expression(facilitators.people_of, "How many people have booked.")
-    unique_events: int = expression(facilitators.booked_events_of, "How many events were booked.")
-    events_ahead: int = expression(lambda each, ctx: facilitators.ahead_of(each, func.count(Held.id), ctx), "How many events are to come.")
+    total_bookings: int = expression(holding.bookings_of, "How many bookings hold.")
+    session_bookings: int = expression(lambda each: holding.bookings_of(each, holding.SESSIONS), "Those of sessions.")
+    retreat_bookings: int = expression(lambda each: holding.bookings_of(each, holding.RETREATS), "Those of retreats.")
+    recent_bookings: int = expression(holding.recent_bookings_of, "Those of the last seven days.")
+    unique_users: int = expression(holding.people_of, "How many people have booked.")
+    unique_events: int = expression(holding.booked_events_of, "How many events were booked.")
+    events_ahead: int = expression(lambda each, ctx: holding.ahead_of(each, func.count(Held.id), ctx), "How many events are to come.")
     seats_taken: int = expression(
-        lambda each, ctx: facilitators.ahead_of(each, func.coalesce(func.sum(Held.current_participants), 0), ctx),
+        lambda each, ctx: holding.ahead_of(each, func.coalesce(func.sum(Held.current_participants), 0), ctx),
         "How many seats at these are taken.",
     )
     seats_free: int = expression(
-        lambda each, ctx: facilitators.ahead_of(each, func.coalesce(func.sum(Held.max_participants - Held.current_participants), 0), ctx),
+        lambda each, ctx: holding.ahead_of(each, func.coalesce(func.sum(Held.max_participants - Held.current_participants), 0), ctx),
         "How many seats at these are free.",
     )
 
@@ -186,16 +188,16 @@ class DeskEvent:
 class EventQueries:
     """Reading events."""
 
-    events: Connection[Event] = operation(events.list_events)
-    event: Event = operation(events.get_event)
-    event_types: list[EventTypeNumber] = operation(events.list_event_types)
-    event_series: Connection[EventSeries] = operation(events.list_event_series)
+    events: Connection[Event] = operation(reading.list_events)
+    event: Event = operation(reading.get_event)
+    event_types: list[EventTypeNumber] = operation(reading.list_event_types)
+    event_series: Connection[EventSeries] = operation(reading.list_event_series)
     event_attendances: Connection[Attendance] = operation(seats.list_event_attendances)
     my_event_bookings: Connection[EventBooking] = operation(seats.list_my_event_bookings)
     event_booking: EventBooking = operation(seats.get_event_booking)
-    facilitators: Connection[Facilitator] = operation(facilitators.list_facilitators)
-    facilitator: Facilitator = operation(facilitators.get_facilitator)
-    facilitator_desk: FacilitatorDesk = operation(facilitators.get_facilitator_desk)
+    facilitators: Connection[Facilitator] = operation(holding.list_facilitators)
+    facilitator: Facilitator = operation(holding.get_facilitator)
+    facilitator_desk: FacilitatorDesk = operation(holding.get_facilitator_desk)
 
 
 @strawberry.type
@@ -207,9 +209,9 @@ class EventMutations:
     create_event: Event = operation(event_changes.create_event)
     update_event: Event = operation(event_changes.update_event)
     cancel_event: Event = operation(event_changes.cancel_event)
-    create_facilitator: Facilitator = operation(facilitators.create_facilitator)
-    update_facilitator: Facilitator = operation(facilitators.update_facilitator)
-    sign_in_as_facilitator: FacilitatorSignedIn = operation(facilitators.sign_in_as_facilitator)
+    create_facilitator: Facilitator = operation(holding.create_facilitator)
+    update_facilitator: Facilitator = operation(holding.update_facilitator)
+    sign_in_as_facilitator: FacilitatorSignedIn = operation(holding.sign_in_as_facilitator)
     sign_in_with_google: SignedIn = operation(google.sign_in_with_google)
 
 
@@ -217,4 +219,4 @@ class EventMutations:
 class EventSubscriptions:
     """Following events."""
 
-    facilitator_desk: DeskEvent = operation(facilitators.follow_facilitator_desk)
+    facilitator_desk: DeskEvent = operation(holding.follow_facilitator_desk)

@@ -16,6 +16,7 @@ from schema.faces import FaceMutations, FaceQueries
 from schema.fields import OperationField
 from schema.files import FileMutations
 from schema.forms import FormMutations, FormQueries
+from schema.health import HealthQueries
 from schema.history import HistoryQueries
 from schema.identity import IdentityMutations, IdentityQueries, OlderIdentityMutations
 from schema.investments import InvestmentMutations, InvestmentQueries
@@ -63,6 +64,7 @@ class Query(
     InvestmentQueries,
     QuickBooksQueries,
     EventQueries,
+    HealthQueries,
 ):
     """The root of reads."""
 
