@@ -43,6 +43,7 @@ from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
 from web.admin.console import admin_routes
 from web.docs import docs_routes
+from web.calendars import calendar_routes
 from web.files import file_routes
 from web.health import health_routes
 from web.newsletter import newsletter_routes
@@ -93,6 +94,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         *demo_only,
         *health_routes(),
         *receipt_routes(),
+        *calendar_routes(),
         *file_routes(),
         *page_routes(),
         *newsletter_routes(),

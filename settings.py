@@ -5,7 +5,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     )
 
     mode: Mode = Field(Mode.DEMO, description="demo: simulators and demo accounts. production: real services, no default secret.")
+    flask_env: str | None = Field(None, description="production or development: how the older events service is told its MODE, which wins.")
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a server listens
     port: int = Field(8000, ge=1, le=65535, description="Port of every door.")
     crm_port: int = Field(8003, ge=1, le=65535, description="Port that the CRM's old clients know.")
@@ -319,6 +320,12 @@ class Settings(BaseSettings):
     quickbooks_tax_codes: str = Field(
         "service=NON,product=TAX,membership=NON", description="QuickBooks' tax code of each thing that is sold."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hear_the_older_name(cls, given: dict[str, Any]) -> dict[str, Any]:
+        is_production = str(given.get("flask_env") or "").lower() == Mode.PRODUCTION
+        return {**given, "mode": Mode.PRODUCTION} if is_production and not given.get("mode") else given
 
     @field_validator("database_url")
     @classmethod

@@ -56,7 +56,8 @@ def _day(day: int, hour: int, facilitator: int, title: str, description: str, **
 DAY = 24 * 60
 PLANNED = [
     _day(20, 7, 1, "Morning Meditation Session", "Start your day with mindfulness", attendees=5, requirements="Bring your own mat"),
-    _day(3, 18, 2, "Breathwork for Beginners", "An hour of slow breath, lying down.", seats=12, attendees=12, price=30),
+    _day(3, 18, 2, "Breathwork for Beginners", "An hour of slow breath, lying down.", seats=12, attendees=12, price=30,
+         requirements="Nothing but a blanket"),
     _day(4, 19, 3, "Sound Bath", "Forty bowls, a gong, and nothing to do.", seats=24, price=35, attendees=15),
     _day(5, 12, 1, "Lunch Break Reset", "Half an hour without a screen.", minutes=30, price=10, attendees=4),
     _day(6, 9, 2, "Cold Immersion Workshop", "Breath first, then two minutes in the ice bath.", minutes=120, seats=8, price=60),

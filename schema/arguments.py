@@ -85,6 +85,7 @@ ARGUMENTS = {
     "save_card": "Whether the card is to be kept for next time.",
     "scene": "A scene for the room, by its name or slug.",
     "scope": "How far the change reaches, where it recurs.",
+    "secret": "What stands in the address of the feed.",
     "seats": "How many seats, 10 at most.",
     "service_id": "Which service it is about.",
     "setup_intent_id": "Stripe's id of saving a card, such as seti_….",

@@ -8,6 +8,7 @@ from schema.admin import AdminQueries
 from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
 from schema.campaigns import CampaignMutations, CampaignQueries
+from schema.calendars import CalendarMutations, CalendarQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.concierge import ConciergeMutations, ConciergeQueries
 from schema.enums import describe
@@ -65,6 +66,7 @@ class Query(
     QuickBooksQueries,
     EventQueries,
     HealthQueries,
+    CalendarQueries,
 ):
     """The root of reads."""
 
@@ -94,6 +96,7 @@ class Mutation(
     InvestmentMutations,
     QuickBooksMutations,
     EventMutations,
+    CalendarMutations,
 ):
     """The root of writes."""
 
