@@ -55,7 +55,10 @@ class Google:
             raise InvalidCredentials(REFUSED)
         claims = await self._claims(self._exchange(token), self._client_id)
         email, subject = claims.get("email"), claims.get("sub")
-        if not isinstance(email, str) or not isinstance(subject, str) or claims.get("email_verified") not in (True, "true"):
+        if not (isinstance(email, str) and isinstance(subject, str) and email and subject) or claims.get("email_verified") not in (
+            True,
+            "true",
+        ):
             raise InvalidCredentials(REFUSED)
         return GoogleIdentity(subject, email, str(claims.get("given_name") or ""), str(claims.get("family_name") or ""))
 

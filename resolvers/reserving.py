@@ -33,7 +33,7 @@ MAKE_ROOM = text(
     cleared AS (DELETE FROM reservations WHERE id IN (SELECT id FROM found WHERE is_over))
     SELECT EXISTS (
       SELECT FROM found WHERE is_over IS NOT TRUE
-        AND booking_id IS DISTINCT FROM CAST(:own_booking AS bigint) AND hold_id IS DISTINCT FROM CAST(:own_hold AS bigint)
+        AND (booking_id = CAST(:own_booking AS bigint)) IS NOT TRUE AND (hold_id = CAST(:own_hold AS bigint)) IS NOT TRUE
     )
     """  # noqa: S608 - constants
 ).bindparams(bindparam("during", type_=TSTZRANGE))

@@ -126,7 +126,7 @@ class FacilitatorDesk(Record):
     """How a facilitator's events are doing."""
 
     facilitator_name: str = computed(["user.first_name", "user.last_name"], _name, "Whose they are.")
-    total_bookings: int = expression(holding.bookings_of, "How many bookings hold.")
+    total_bookings: int = expression(lambda each: holding.bookings_of(each), "How many bookings hold.")
     session_bookings: int = expression(lambda each: holding.bookings_of(each, holding.SESSIONS), "Those of sessions.")
     retreat_bookings: int = expression(lambda each: holding.bookings_of(each, holding.RETREATS), "Those of retreats.")
     recent_bookings: int = expression(holding.recent_bookings_of, "Those of the last seven days.")

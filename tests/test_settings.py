@@ -133,3 +133,14 @@ def test_nothing_reads_the_environment_past_the_settings() -> None:
         if not {".venv", "tests", "alembic", "bench", "data"} & set(path.relative_to(ROOT).parts) and "os.environ" in path.read_text()
     ]
     assert readers == []
+
+
+def test_flask_env_means_the_mode_unless_that_is_said(tmp_path: Path) -> None:
+    told = {name: value for name, value in GOOD.items() if name != "MODE"}
+    for flask, mode, expected in (
+        ("production", None, Mode.PRODUCTION),
+        ("development", None, Mode.DEMO),
+        ("production", "demo", Mode.DEMO),
+    ):
+        values = {**told, "FLASK_ENV": flask, **({"MODE": mode} if mode else {})}
+        assert read_settings(write(tmp_path / ".env", values)).mode is expected
