@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from errors import BadUserInput, Forbidden, NotFound
@@ -187,7 +187,7 @@ def recent_bookings_of(facilitator: type[Facilitator], ctx: Context) -> ColumnEl
 def ahead_of(facilitator: type[Facilitator], counted: ColumnElement[int], ctx: Context) -> ColumnElement[int]:
     """Something about a facilitator's events to come."""
     to_come = and_(Event.facilitator_id == facilitator.id, Event.status == EventStatus.ACTIVE, Event.starts_at > ctx.moment())
-    return select(counted).where(to_come).correlate(facilitator).scalar_subquery()
+    return select(cast(counted, BigInteger)).where(to_come).correlate(facilitator).scalar_subquery()
 
 
 def _held(facilitator: type[Facilitator], *conditions: ColumnElement[bool]) -> Select[EventBooking]:

@@ -16,8 +16,9 @@ from demo.visits import visits
 from demo.world import World
 from gateways.all import open_gateways
 from models.base import Model
-from models.bookings import Booking, BookingStatus
+from models.bookings import Booking, BookingKind, BookingStatus
 from models.database import Database
+from models.events import Event, EventBooking
 from models.keys import Key
 from models.ledger import Account, AccountKind, Entry
 from models.notifications import Notification
@@ -80,13 +81,26 @@ async def _check_books(db: AsyncSession) -> None:
 
 
 async def _check_bookings(db: AsyncSession) -> None:
-    past = await db.scalar(select(func.count(Booking.id)).where(Booking.starts_at < func.now()))
+    past = await db.scalar(select(func.count(Booking.id)).where(Booking.kind == BookingKind.APPOINTMENT, Booking.starts_at < func.now()))
     assert past is not None
     assert 1800 <= past <= 2400
     statuses = set(await db.scalars(select(Booking.status).distinct()))
     assert {BookingStatus.COMPLETED, BookingStatus.CANCELLED, BookingStatus.CONFIRMED, BookingStatus.PENDING} <= statuses
-    kept = await db.scalars(select(Booking.id).where(Booking.status != BookingStatus.CANCELLED))
-    assert await db.scalar(select(func.count(Reservation.id))) == 2 * len(kept.all())
+    for kind, resources in ((BookingKind.APPOINTMENT, 2), (BookingKind.EVENT, 1)):
+        kept = (await db.scalars(select(Booking.id).where(Booking.kind == kind, Booking.status != BookingStatus.CANCELLED))).all()
+        held = select(func.count(Reservation.id)).join(Booking, Booking.id == Reservation.booking_id).where(Booking.kind == kind)
+        assert await db.scalar(held) == resources * len(kept) > 0
+    events = (await db.scalars(select(Event).order_by(Event.id))).all()
+    assert (events[0].title, events[0].max_participants, events[0].price, events[0].facilitator_id) == (
+        "Morning Meditation Session",
+        20,
+        25,
+        1,
+    )
+    assert len(events) >= 25
+    assert events[0].starts_at > datetime.now(UTC)
+    taken = select(func.sum(EventBooking.seats)).where(EventBooking.released_at.is_(None))
+    assert await db.scalar(taken) == sum(each.current_participants for each in events)
     assert await db.scalar(select(func.count(Device.id))) == 51
     device, room = (await db.execute(select(Device, Room).join(Room, Room.id == Device.room_id).where(Device.id == 1))).one()
     assert (device.name, device.zone, room.name, room.number) == ("Main Lighting System", "mensuite_main", "Mensuite Room A", 1)

@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -138,7 +140,7 @@ async def test_a_booking_holds_seats_time_price_and_facts(world: Context, databa
     user, _ = await make_facilitator(database)
     event = await make_event(world, user)
     made = await book(world, ann, event, notes="Looking forward to this session", seats=2)
-    assert (made.status, made.payment_status, made.total_amount) == (BookingStatus.CONFIRMED, PaymentStatus.PENDING, 50)
+    assert (made.status, made.payment_status, made.total_amount) == (BookingStatus.CONFIRMED, PaymentStatus.PENDING, Decimal(50))
     assert (made.starts_at, made.special_requests) == (event.starts_at, "Looking forward to this session")
     assert (await stored(database, event)).current_participants == 2
     async with database.sessions() as db:
@@ -279,6 +281,39 @@ async def test_a_cancelled_event_ends_all_its_bookings_and_tells_everybody(world
     assert (await announced(database)).count("event.booking_cancelled") == 2
 
 
+async def test_an_event_of_hundreds_is_moved_and_called_off_within_one_short_transaction(
+    world: Context, database: Database, settings: Settings
+) -> None:
+    user, _ = await make_facilitator(database)
+    event = await make_event(world, user, max_participants=CROWD)
+    await crowd(database, settings, CROWD)
+    await sql(
+        database,
+        """
+        WITH made AS (
+          INSERT INTO bookings (uuid, kind, customer_id, status, payment_status, starts_at, ends_at, total_amount, currency)
+          SELECT gen_random_uuid(), 'event', users.id, 'confirmed', 'pending', $2, $3, 25, 'USD' FROM users WHERE email LIKE 'crowd%'
+          RETURNING id, customer_id
+        ), seated AS (INSERT INTO event_bookings (booking_id, event_id, customer_id) SELECT id, $1, customer_id FROM made)
+        INSERT INTO reservations (resource_id, during, booking_id)
+        SELECT resource_id, tstzrange($2, $3), made.id FROM made JOIN users ON users.id = customer_id
+        """,
+        event.id,
+        event.starts_at,
+        event.ends_at,
+    )
+    await sql(database, "UPDATE events SET current_participants = $1", CROWD)
+    ctx, later = as_facilitator(world, user), event.starts_at + timedelta(hours=3)
+    await call(update_event, ctx, id=Key(number=event.id), patch=EventPatch(starts_at=later))
+    at_once = "SELECT count(*) FROM reservations WHERE booking_id IS NOT NULL AND lower(during) = $1"
+    assert await value(database, at_once, later) == CROWD
+    await call(cancel_event, ctx, id=Key(number=event.id))
+    assert await value(database, "SELECT count(*) FROM bookings WHERE status = 'cancelled'") == CROWD
+    assert await value(database, "SELECT count(*) FROM reservations") == 0
+    jobs = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'tell_about_event'"
+    assert await value(database, jobs) == 2
+
+
 async def test_facilitators_change_only_their_own_events_and_the_staff_any(world: Context, database: Database, ann: User) -> None:
     jane, facilitator = await make_facilitator(database)
     mara, _ = await make_facilitator(database, "mara")
@@ -319,7 +354,7 @@ async def test_a_facilitator_and_a_room_are_in_one_place_at_a_time(world: Contex
         ("recurrence", {"recurrence": "FREQ=SECONDLY"}),
     ],
 )
-async def test_a_wrong_event_is_refused_by_its_field(world: Context, database: Database, field: str, about: dict[str, object]) -> None:
+async def test_a_wrong_event_is_refused_by_its_field(world: Context, database: Database, field: str, about: dict[str, Any]) -> None:
     user, _ = await make_facilitator(database)
     with pytest.raises(BadUserInput) as refusal:
         await make_event(world, user, **about)

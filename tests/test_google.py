@@ -63,7 +63,7 @@ async def test_a_token_of_another_key_or_of_none_is_refused(google: Google, simu
     public = (await google._keys.key("demo")).key.public_numbers()  # type: ignore[union-attr]
     for token in (
         GoogleSimulator().sign(),
-        jwt.encode(claims, None, algorithm="none", headers={"kid": "demo"}),
+        jwt.encode(claims, "", algorithm="none", headers={"kid": "demo"}),
         jwt.encode(claims, str(public.n).encode(), algorithm="HS256", headers={"kid": "demo"}),
         jwt.encode(claims, "x" * 32, algorithm="HS256"),
         "a.b.c",

@@ -101,6 +101,8 @@ async def test_a_stopped_database_is_503_at_every_door_and_soon_forgotten(house:
         for each in answers[3:]:
             assert each.json()["error"]["code"] == "UNAVAILABLE"
         assert (await house.client.get("/readyz")).status_code == 503
+        health = await house.client.get("/events/health")
+        assert (health.status_code, health.json()["status"], health.json()["database"]) == (503, "unhealthy", "disconnected")
         assert (await house.client.get("/livez")).status_code == 200
     await asyncio.to_thread(house.postgres.start)
     assert await back(house, token) < SOON
