@@ -34,6 +34,11 @@ class NotificationKind(StrEnum):
     BOOKING_MOVED: A booking has another time or room.
     BOOKING_CANCELLED: A booking does not hold any more.
     BOOKING_REMINDER: A visit is tomorrow.
+    EVENT_BOOKED: Seats at an event were taken.
+    EVENT_LEFT: Seats at an event were given back.
+    EVENT_CHANGED: An event that was booked is another one now.
+    EVENT_CANCELLED: An event that was booked does not take place.
+    EVENT_LEFT_OUT: One of a series could not be put into the calendar, for who holds it.
     PAYMENT_RECEIPT: Money has come in.
     PAYMENT_REFUNDED: Money went back.
     PAYMENT_DISPUTED: A customer asks money back through their bank, or the bank has decided, for the staff.
@@ -67,6 +72,11 @@ class NotificationKind(StrEnum):
     BOOKING_MOVED = "booking_moved"
     BOOKING_CANCELLED = "booking_cancelled"
     BOOKING_REMINDER = "booking_reminder"
+    EVENT_BOOKED = "event_booked"
+    EVENT_LEFT = "event_left"
+    EVENT_CHANGED = "event_changed"
+    EVENT_CANCELLED = "event_cancelled"
+    EVENT_LEFT_OUT = "event_left_out"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_REFUNDED = "payment_refunded"
     PAYMENT_DISPUTED = "payment_disputed"
@@ -119,6 +129,11 @@ RULES: Mapping[NotificationKind, Rule] = MappingProxyType(
         NotificationKind.BOOKING_MOVED: _NEWS,
         NotificationKind.BOOKING_CANCELLED: _NEWS,
         NotificationKind.BOOKING_REMINDER: Rule(_EVERYWHERE),
+        NotificationKind.EVENT_BOOKED: _NEWS,
+        NotificationKind.EVENT_LEFT: _NEWS,
+        NotificationKind.EVENT_CHANGED: _NEWS,
+        NotificationKind.EVENT_CANCELLED: _NEWS,
+        NotificationKind.EVENT_LEFT_OUT: _NEWS,
         NotificationKind.PAYMENT_RECEIPT: _NECESSARY,
         NotificationKind.PAYMENT_REFUNDED: _NECESSARY,
         NotificationKind.PAYMENT_DISPUTED: _NECESSARY,

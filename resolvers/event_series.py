@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from errors import BadUserInput, SlotTaken
 from models.events import Event, EventSeries, EventStatus, Facilitator, Told
 from models.identity import User
+from models.notifications import NotificationKind
 from resolvers.context import Context
 from resolvers.event_calendar import Times, add_event, call_off, change_event
 from resolvers.idempotency import answers
-from resolvers.notifications import send
+from resolvers.letters import spell_day, spell_hour
+from resolvers.notifications import notify
 from resolvers.recurrence import Recurrence
 
 AHEAD = timedelta(days=90)
@@ -161,11 +163,12 @@ async def _extend(ctx: Context, series_id: int, before: datetime) -> None:
 async def _tell_left_out(db: AsyncSession, series: EventSeries, at: datetime) -> None:
     whose = select(User).join(Facilitator, Facilitator.user_id == User.id).where(Facilitator.id == series.facilitator_id)
     user = (await db.scalars(whose)).one()
-    if user.email is not None:
-        local = at.astimezone(ZoneInfo(series.time_zone))
-        body = (
-            f"Dear {user.first_name or 'facilitator'},\n\n{series.title} could not be put into the calendar on {local:%A}, {local.day} "
-            f"{local:%B %Y}, {local:%H:%M} ({series.time_zone}), since you or the room are busy then."
-        )
-        cause = f"series:{series.id}:{at.isoformat()}"
-        await send(db, to=user.email, subject=f"Not in the calendar: {series.title}", body=body, user_id=user.id, cause=cause)
+    local = at.astimezone(ZoneInfo(series.time_zone))
+    facts = {
+        "first_name": user.first_name,
+        "event": series.title,
+        "day": spell_day(local.date()),
+        "hour": spell_hour(local),
+        "zone": series.time_zone,
+    }
+    await notify(db, user.id, NotificationKind.EVENT_LEFT_OUT, facts, cause=f"series:{series.id}:{at.isoformat()}")

@@ -15,6 +15,20 @@ _BOOKING: dict[str, Any] = {
     "place": "Mensuite Room A, CoreSync Manhattan, 118 Greene Street, New York, NY 10012",
     "total": "187.50 USD",
 }
+_EVENT: dict[str, Any] = {
+    "first_name": "John",
+    "reference": "EV-2026-123",
+    "event": "Morning Meditation Session",
+    "day": "Friday, 15 January 2027",
+    "hour": "7:00 AM",
+    "until": "8:00 AM",
+    "zone": "America/New_York",
+    "place": "Wellness Center",
+    "requirements": "Bring your own mat",
+    "total": "25.00 USD",
+    "reason": "The teacher is ill.",
+    "overlaps": False,
+}
 _MEMBERSHIP: dict[str, Any] = {
     "first_name": "John",
     "plan": "Unlimited",
@@ -37,6 +51,17 @@ SAMPLES: Mapping[NotificationKind, Mapping[str, Any]] = {
     NotificationKind.BOOKING_MOVED: _BOOKING,
     NotificationKind.BOOKING_CANCELLED: _BOOKING,
     NotificationKind.BOOKING_REMINDER: _BOOKING,
+    NotificationKind.EVENT_BOOKED: _EVENT,
+    NotificationKind.EVENT_LEFT: _EVENT,
+    NotificationKind.EVENT_CHANGED: _EVENT,
+    NotificationKind.EVENT_CANCELLED: _EVENT,
+    NotificationKind.EVENT_LEFT_OUT: {
+        "first_name": "Jane",
+        "event": "Monday Wind-down",
+        "day": "Monday, 18 January 2027",
+        "hour": "8:00 PM",
+        "zone": "America/New_York",
+    },
     NotificationKind.PAYMENT_RECEIPT: {
         "first_name": "John",
         "what": "AI Massage Therapy, CS-2026-123",

@@ -157,8 +157,7 @@ async def _take(ctx: Context, offer: Any, notes: str | None, seats: int) -> Book
         await reserve(db, [offer["person"]], event.starts_at, event.ends_at, booking_id=booking.id)
         await announce(db, BookingConfirmed(booking))
         await announce(db, EventBooked(booking, event.id, event.facilitator_id, seats))
-        if offer["wants_mail"]:
-            await tell_attendees(db, event, EventNews.BOOKED, [booking.id])
+        await tell_attendees(db, event, EventNews.BOOKED, [booking.id])
         await note_for_crm(db, booking, event_id=event.id)
         done = BookedEvent(booking, crm_notified=True)
         answers(db, done)

@@ -99,7 +99,6 @@ ARGUMENTS = {
     "table": "Only rows of this table, such as bookings.",
     "text": "The text.",
     "to": "Where it is sent.",
-    "token": "The code that was sent.",
     "unread": "Only unread ones, or only others.",
     "token": "The code that was sent, or the token that somebody else gave.",
     "upcoming_only": "Only those to come.",

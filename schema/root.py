@@ -7,8 +7,8 @@ from schema.accounts import AccountMutations, AccountQueries
 from schema.admin import AdminQueries
 from schema.analytics import AnalyticsMutations, AnalyticsQueries
 from schema.bookings import Appointment, BookingMutations, BookingQueries, BookingSubscriptions
-from schema.campaigns import CampaignMutations, CampaignQueries
 from schema.calendars import CalendarMutations, CalendarQueries
+from schema.campaigns import CampaignMutations, CampaignQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.concierge import ConciergeMutations, ConciergeQueries
 from schema.enums import describe
@@ -102,8 +102,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be followed as it happens.")
-class Subscription(BookingSubscriptions, RoomSubscriptions, NotificationSubscriptions):
-class Subscription(BookingSubscriptions, RoomSubscriptions, EventSubscriptions):
+class Subscription(BookingSubscriptions, RoomSubscriptions, NotificationSubscriptions, EventSubscriptions):
     """The root of what is followed."""
 
 

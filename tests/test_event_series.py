@@ -15,7 +15,7 @@ from models.database import Database
 from models.events import Event, EventSeries, EventStatus
 from models.identity import User
 from models.keys import Key
-from models.notifications import OutboxMessage
+from models.notifications import Notification
 from resolvers.context import Context
 from resolvers.event_changes import cancel_event, update_event
 from resolvers.event_series import extend_series
@@ -101,7 +101,7 @@ async def test_a_week_in_which_the_facilitator_is_busy_is_left_out_and_told(worl
         clock.set_ahead(0)
     assert len([each for each in await calendar(database) if each.series_id]) == 12
     async with database.sessions() as db:
-        assert [each.subject for each in await db.scalars(select(OutboxMessage))] == ["Not in the calendar: Morning Meditation Session"]
+        assert [each.title for each in await db.scalars(select(Notification))] == ["Not in the calendar"]
 
 
 async def test_a_series_that_meets_something_is_refused_as_a_whole(world: Context, database: Database) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx2
@@ -20,14 +21,15 @@ from models.database import Database
 from models.events import Event, EventBooking, EventStatus
 from models.identity import Role, Session, User, UserRole
 from models.keys import Key
-from models.notifications import OutboxMessage
+from models.notifications import Notification
 from models.scheduling import Reservation, Resource, ResourceKind
 from resolvers.context import Context
 from resolvers.event_changes import cancel_event, create_event, update_event
 from resolvers.event_completion import complete_events
-from resolvers.event_mails import EventNews, tell_about_event
+from resolvers.event_mails import tell_about_event
 from resolvers.facilitators import create_facilitator, update_facilitator
 from resolvers.inputs.events import EventInput, EventPatch
+from resolvers.letters import spell_day, spell_hour
 from resolvers.operations import perform
 from resolvers.seats import _offer, _take, book_event, cancel_event_booking
 from resolvers.tokens import Use, issue
@@ -47,14 +49,14 @@ async def stored(database: Database, event: Event) -> Event:
         return await db.get_one(Event, event.id)
 
 
-async def mails(ctx: Context, *, to: str | None = None) -> list[OutboxMessage]:
-    """What was written once the waiting jobs have run."""
+async def told(ctx: Context, person: User | None = None) -> list[Notification]:
+    """What people find in the app once the waiting jobs have run."""
     for name, payload in await sql(ctx.database, "SELECT entrypoint, convert_from(payload, 'UTF8')::jsonb FROM pgqueuer ORDER BY id"):
         if name == "tell_about_event":
             await tell_about_event(ctx, **payload)
-    found = select(OutboxMessage).order_by(OutboxMessage.id)
+    found = select(Notification).order_by(Notification.id)
     async with ctx.database.sessions() as db:
-        return list(await db.scalars(found.where(OutboxMessage.to == to) if to else found))
+        return list(await db.scalars(found.where(Notification.user_id == person.id) if person else found))
 
 
 async def crowd(database: Database, settings: Settings, size: int) -> list[str]:
@@ -147,12 +149,11 @@ async def test_a_booking_holds_seats_time_price_and_facts(world: Context, databa
         taken = select(func.count(Reservation.id)).where(Reservation.booking_id == made.id, Reservation.resource_id == ann.resource_id)
         assert await db.scalar(taken) == 1
     assert await announced(database) == ["event.created", "booking.confirmed", "event.booked"]
-    [mail] = await mails(world, to="ann@example.com")
-    assert mail.subject == "You are booked: Morning Meditation Session"
-    local = event.starts_at.strftime("%B %Y")
-    assert local in mail.body
-    assert "(America/New_York)" in mail.body
-    assert len(await mails(world, to="ann@example.com")) == 1
+    [news] = await told(world, ann)
+    local = event.starts_at.astimezone(ZoneInfo("America/New_York"))
+    assert news.title == "Event booked"
+    assert news.message == f"You are booked for {event.title} on {spell_day(local.date())} at {spell_hour(local)}."
+    assert len(await told(world, ann)) == 1
 
 
 async def test_the_same_event_twice_is_refused_and_so_is_another_one_at_that_time(world: Context, database: Database, ann: User) -> None:
@@ -243,10 +244,9 @@ async def test_a_moved_event_moves_everybody_and_tells_them(world: Context, data
         assert (await db.get_one(Booking, hers.id)).starts_at == later.starts_at
         taken = select(func.count(Reservation.id)).where(Reservation.resource_id == ann.resource_id)
         assert await db.scalar(taken.where(func.lower(Reservation.during) == later.starts_at)) == 1
-    told = {each.to: each.body for each in await mails(world) if each.subject == "Changed: Evening Meditation"}
-    assert set(told) == {"ann@example.com", "bob@example.com"}
-    assert "same time as something else" in told["bob@example.com"]
-    assert "same time as something else" not in told["ann@example.com"]
+    assert {each.user_id for each in await told(world) if each.title == "Event changed"} == {ann.id, bob.id}
+    clashes = "SELECT (convert_from(payload, 'UTF8')::jsonb #>> '{facts,overlaps}') FROM pgqueuer WHERE entrypoint = 'send_notification'"
+    assert Counter(each[0] for each in await sql(database, clashes)) == {"false": 4, "true": 1}
     assert "event.changed" in await announced(database)
 
 
@@ -256,7 +256,7 @@ async def test_more_seats_and_another_price_are_told_to_nobody(world: Context, d
     await book(world, ann, event)
     patch = EventPatch(max_participants=30)
     await call(update_event, as_facilitator(world, user), id=Key(number=event.id), patch=patch)
-    assert [each.subject for each in await mails(world)] == ["You are booked: Morning Meditation Session"]
+    assert [each.title for each in await told(world)] == ["Event booked"]
     await book(world, await make_person(database, "bob"), event)
     with pytest.raises(Conflict):
         await call(update_event, as_facilitator(world, user), id=Key(number=event.id), patch=EventPatch(max_participants=1))
@@ -275,9 +275,7 @@ async def test_a_cancelled_event_ends_all_its_bookings_and_tells_everybody(world
         assert await db.scalar(select(func.count(Reservation.id))) == 0
         assert await db.scalar(select(func.count(EventBooking.id)).where(EventBooking.released_at.is_(None))) == 0
     assert (await queued(database)).count("finish_refund") == 1
-    told = [each for each in await mails(world) if each.subject == f"{EventNews.CANCELLED}: {event.title}"]
-    assert {each.to for each in told} == {"ann@example.com", "bob@example.com"}
-    assert "The teacher is ill" in told[0].body
+    assert {each.user_id for each in await told(world) if each.title == "Event cancelled"} == {ann.id, bob.id}
     assert (await announced(database)).count("event.booking_cancelled") == 2
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from models.history import trigger_on
 
 revision = "2026_11_20_events"
-down_revision = "2026_11_20_devices"
+down_revision = "2026_11_20_messages"
 branch_labels = None
 depends_on = None
 
