@@ -10,64 +10,13 @@ from typing import Any, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
-class LogFormat(StrEnum):
-    """How log lines are written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """From where on something is worth a line."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class Introspection(StrEnum):
-    """Who may ask GraphQL about its schema."""
-
-    EVERYBODY = "everybody"
-    STAFF = "staff"
-    NOBODY = "nobody"
-
-
-class FaceLogin(StrEnum):
-    """Whether people may sign in with their face."""
-
-    ON = "on"
-    DEVICE = "device"
-    OFF = "off"
-
-
-class FaceMatcher(StrEnum):
-    """What compares faces.
-
-    SIMULATOR: Compares pictures by their bytes, for the demo.
-    OPENCV: Compares faces on this machine.
-    PROVIDER: Leaves the comparing to a provider.
-    """
-
-    SIMULATOR = "simulator"
-    OPENCV = "opencv"
-    PROVIDER = "provider"
-
-
-class SmsProvider(StrEnum):
-    """Who carries text messages."""
-
-    TWILIO = "twilio"
-    MSG91 = "msg91"
-
-
-class MqttVersion(StrEnum):
-    """Which MQTT is spoken with the devices' broker."""
-
-    V311 = "3.1.1"
-    V5 = "5"
+from choices import FaceLogin as FaceLogin
+from choices import FaceMatcher as FaceMatcher
+from choices import Introspection as Introspection
+from choices import LogFormat as LogFormat
+from choices import LogLevel as LogLevel
+from choices import MqttVersion as MqttVersion
+from choices import SmsProvider as SmsProvider
 
 
 class Mode(StrEnum):
