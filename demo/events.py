@@ -49,7 +49,15 @@ class Planned:
 
 
 def _day(day: int, hour: int, facilitator: int, title: str, description: str, **more: Any) -> Planned:
-    usual = {"minutes": 60, "kind": S, "venue": WELLNESS_CENTER, "seats": 20, "price": 25, "attendees": 6}
+    usual = {
+        "minutes": 60,
+        "kind": S,
+        "venue": WELLNESS_CENTER,
+        "seats": 20,
+        "price": 25,
+        "attendees": 6,
+        "requirements": "Comfortable clothes",
+    }
     return Planned(day, hour, facilitator=facilitator, title=title, description=description, **{**usual, **more})
 
 

@@ -94,9 +94,8 @@ async def revoke_calendar_feed(ctx: Context, *, id: Key[CalendarFeed]) -> Calend
 @allow(ANYONE)
 async def get_calendar(ctx: Context, *, secret: str) -> str:
     """The calendar behind a secret address, as calendar programs read it."""
-    await limit(ctx, "calendar", READS, by=f"feed:{hash_token(secret)[:16]}")
     feed = await ctx.fetch(
-        select(CalendarFeed.kind, CalendarFeed.user_id, CalendarFeed.facilitator_id, CalendarFeed.room_id, Room.name)
+        select(CalendarFeed.id, CalendarFeed.kind, CalendarFeed.user_id, CalendarFeed.facilitator_id, CalendarFeed.room_id, Room.name)
         .join(User, User.id == CalendarFeed.user_id)
         .outerjoin(Room, Room.id == CalendarFeed.room_id)
         .where(CalendarFeed.secret_hash == hash_token(secret), CalendarFeed.revoked_at.is_(None), User.is_active)
@@ -104,6 +103,7 @@ async def get_calendar(ctx: Context, *, secret: str) -> str:
     if not feed:
         raise NotFound
     row = feed[0]
+    await limit(ctx, "calendar", READS, by=f"feed:{row['id']}")
     kind = FeedKind(row["kind"])
     if kind is FeedKind.ATTENDEE:
         entries = await _attended(ctx, row["user_id"])

@@ -73,7 +73,7 @@ async def change_following(ctx: Context, db: AsyncSession, event: Event, columns
     shift = times.starts_at.astimezone(zone).date() - recurs_at.astimezone(zone).date()
     if shift and rule is None and "BY" in series.rule:
         raise BadUserInput(recurrence="Another day needs another rule.")
-    moments = await recurrence.occurrences(times.starts_at, zone, series.made_until)
+    moments = await recurrence.occurrences(times.starts_at, zone, max(series.made_until, times.starts_at + timedelta(days=1)))
     if not moments:
         raise BadUserInput(recurrence="By this rule it never takes place in the time ahead.")
     fresh = await _add_series(db, {**columns_of_series(series), **columns}, times, recurrence, series.made_until)
@@ -146,8 +146,9 @@ async def _extend(ctx: Context, series_id: int, before: datetime) -> None:
         series = await db.get_one(EventSeries, series_id, with_for_update=True)
         if series.ended_at is not None or series.made_until >= before:
             return
+        through = min(before, series.made_until + AHEAD)  # after a long pause in several steps
         moments = await Recurrence.parse(series.rule).occurrences(
-            series.starts_at, ZoneInfo(series.time_zone), before, since=series.made_until
+            series.starts_at, ZoneInfo(series.time_zone), through, since=series.made_until
         )
         made = set(await db.scalars(select(Event.recurs_at).where(Event.series_id == series.id)))
         for at in moments:
@@ -157,7 +158,7 @@ async def _extend(ctx: Context, series_id: int, before: datetime) -> None:
                         await _add_one(ctx, db, series, at)
                 except SlotTaken:
                     await _tell_left_out(db, series, at)
-        series.made_until = before
+        series.made_until = through
 
 
 async def _tell_left_out(db: AsyncSession, series: EventSeries, at: datetime) -> None:
