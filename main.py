@@ -42,8 +42,8 @@ from schema.root import build_schema
 from settings import Settings
 from startup import CannotStart, console, demo_loaded, ending, migrated, read_settings, running_database, step
 from web.admin.console import admin_routes
-from web.docs import docs_routes
 from web.calendars import calendar_routes
+from web.docs import docs_routes
 from web.files import file_routes
 from web.health import health_routes
 from web.newsletter import newsletter_routes

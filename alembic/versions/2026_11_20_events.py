@@ -6,7 +6,7 @@ from alembic import op
 from models.history import trigger_on
 
 revision = "2026_11_20_events"
-down_revision = "2026_11_20_messages"
+down_revision = "2026_11_20_dashboard"
 branch_labels = None
 depends_on = None
 
