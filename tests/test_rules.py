@@ -12,15 +12,10 @@ from migrations import ROOT
 from settings import Settings
 
 CONTRACTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "tests/contract").glob("*.json"))}
-TITLES = {"coresync": "CoreSync"}
-TO_COME: dict[str, set[str]] = {"coresync": set()}
 TITLES = {"coresync": "CoreSync", "events": "Events"}
-TO_COME = {
-    "coresync": {
-        "page-api-documentation",
-        "page-admin-panel",
-    },
-    "events": {"env-crm-service-url", "feature-automatic-crm-notifications", "feature-swagger-documentation-integration"},
+TO_COME: dict[str, set[str]] = {
+    "coresync": set(),
+    "events": {"env-crm-service-url", "feature-automatic-crm-notifications"},
 }
 """Rules that nothing holds yet. This only ever gets shorter."""
 
