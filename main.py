@@ -14,6 +14,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp
 
+import crm_files
 import diagnosis
 import dotenv_example
 import logs
@@ -212,6 +213,28 @@ def routes() -> None:
     for each in older_doors(settings).routes():
         at_root = f"at the root: {each.shadowed_by}" if each.shadowed_by else "also at the root"
         console.print(f"{each.method:<12} /{each.system}{each.path}  {each.name}, {at_root}", soft_wrap=True, highlight=False)
+
+
+@commands.command()
+def backup_crm(file: Path) -> None:
+    """Write the CRM's notices into a file, with what the desk did about them."""
+    settings = read_settings()
+    with running_database(settings) as url, step("CRM") as this:
+        count = asyncio.run(crm_files.back_up(settings, url, file))
+        this.detail = f"{count} notices written to {file}"
+
+
+@commands.command()
+def restore_crm(file: Path) -> None:
+    """Bring the CRM's notices back from a file; where something newer is known of one, that stays."""
+    settings = read_settings()
+    with running_database(settings) as url:
+        migrated(settings, url)
+        with step("CRM") as this:
+            done = asyncio.run(crm_files.restore(settings, url, file))
+            this.detail = (
+                f"{done.restored} notices restored, {done.newer_here} newer here, {done.without_booking} of bookings that are not here"
+            )
 
 
 @commands.command()

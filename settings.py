@@ -255,6 +255,15 @@ class Settings(BaseSettings):
     stripe_secret_key: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_secret_key"]), description="Stripe's API key.")
     stripe_webhook_secret: SecretStr = Field(SecretStr(DEMO_SECRETS["stripe_webhook_secret"]), description="Signs Stripe's webhooks.")
     crm_bearer_token: SecretStr = Field(SecretStr(DEMO_SECRETS["crm_bearer_token"]), description="The CRM's static token.")
+    crm_service_url: str | None = Field(
+        None, description="https://… of another CRM that is told of every event's booking too, with CRM_BEARER_TOKEN; none when empty."
+    )
+    crm_backup_dir: str | None = Field(
+        None, description="Folder into which the CRM's data is written every night, the newest 14 files; none when empty."
+    )
+    waitlist_offer_minutes: int = Field(
+        60, ge=1, le=7 * 24 * 60, description="Minutes for which what became free is kept for the next in a waiting list."
+    )
     internal_token: SecretStr = Field(SecretStr(DEMO_SECRETS["internal_token"]), description="Opens Minuteserv's internal endpoints.")
 
     quickbooks_client_id: str | None = Field(None, description="Intuit's id of this application; without it nothing goes to QuickBooks.")
@@ -298,7 +307,7 @@ class Settings(BaseSettings):
     def _is_a_bus(cls, url: str | None) -> str | None:
         return _with_scheme(url, "redis", "rediss", "postgresql", "postgres")
 
-    @field_validator("files_endpoint", "face_provider_url", "public_url", "app_url")
+    @field_validator("files_endpoint", "face_provider_url", "public_url", "app_url", "crm_service_url")
     @classmethod
     def _is_a_web_address(cls, url: str | None) -> str | None:
         return _with_scheme(url, "https", "http")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from gateways.crm import Crm
 from gateways.devices import BrokerAddress, Devices
 from gateways.faces import Faces
 from gateways.files import Files
@@ -42,6 +43,7 @@ class Gateways:
     sms: Texter | None = None
     push: Firebase | None = None
     quickbooks: QuickBooks | None = None
+    crm: Crm | None = None
     simulators: Simulators = field(default_factory=Simulators)
 
 
@@ -55,6 +57,7 @@ async def open_gateways(
     async with AsyncExitStack() as stack:
         if settings.is_demo and key == DEMO_SECRETS["stripe_secret_key"]:
             simulators.stripe = await stack.enter_async_context(StripeSimulator(database, key, webhook_secret, deliver_to_stripe_door))
+        crm = Crm.of(settings)
         if (broker := BrokerAddress.of(settings)) is None and settings.is_demo:
             simulators.devices = await stack.enter_async_context(SimulatedDevices(database))
             broker = simulators.devices.address
@@ -69,6 +72,7 @@ async def open_gateways(
             sms=await stack.enter_async_context(open_sms(settings)),
             push=await stack.enter_async_context(open_push(settings)),
             quickbooks=_quickbooks(settings),
+            crm=await stack.enter_async_context(crm) if crm else None,
             simulators=simulators,
         )
 

@@ -12,6 +12,8 @@ from resolvers import (
     campaign_sending,
     concierge_mails,
     delivery,
+    crm_backup,
+    crm_forwarding,
     device_commands,
     equipment,
     event_completion,
@@ -31,6 +33,8 @@ from resolvers import (
     renewals,
     shop_mails,
     visits,
+    waitlist_mails,
+    waitlists,
 )
 
 
@@ -73,6 +77,11 @@ JOBS = (
     Job("mail_about_concierge", concierge_mails.mail_about_concierge),
     Job("synchronise_quickbooks", quickbooks.synchronise_quickbooks, tries=5, seconds=300),
     Job("forget_abandoned_uploads", files.forget_abandoned_uploads, tries=3, seconds=600),
+    Job("tell_about_offer", waitlist_mails.tell_about_offer),
+    Job("expire_waitlist_offers", waitlists.expire_waitlist_offers, tries=3, seconds=300),
+    Job("forward_crm_notice", crm_forwarding.forward_crm_notice, tries=3),
+    Job("forward_crm_backlog", crm_forwarding.forward_crm_backlog, tries=3, seconds=600),
+    Job("back_up_crm", crm_backup.back_up_crm, tries=3, seconds=600),
     Job("prune_events", upkeep.prune_events, tries=3, seconds=600),
     Job("release_expired_holds", upkeep.release_expired_holds, tries=3),
     Job("forget_idempotency_keys", upkeep.forget_idempotency_keys, tries=3, seconds=600),
@@ -90,6 +99,9 @@ JOBS = (
 CALENDAR = {
     "run_campaigns": "* * * * *",
     "remind_of_visits": "*/5 * * * *",
+    "expire_waitlist_offers": "* * * * *",
+    "forward_crm_backlog": "* * * * *",
+    "back_up_crm": "33 2 * * *",
     "release_expired_holds": "* * * * *",
     "prepare_rooms": "* * * * *",
     "complete_visits": "*/5 * * * *",

@@ -13,11 +13,12 @@ from models.notifications import OutboxMessage
 from models.passkeys import PasskeyChallenge
 from models.scheduling import Hold, Reservation
 from resolvers.context import Context
+from resolvers.waitlist_offers import offer_slot
 from subscriptions.bookings import HoldReleased
 from subscriptions.facts import announce
 from subscriptions.log import prune
 
-BATCH = 1000
+BATCH, HOLDS_AT_ONCE = 1000, 50
 KEY_HOURS = 24
 SESSION_DAYS = 1
 FINISHED_DAYS = 30
@@ -36,7 +37,13 @@ async def prune_events(ctx: Context) -> None:
 async def release_expired_holds(ctx: Context) -> None:
     """Give the time of expired holds back, and tell whoever held it."""
     is_reserved = exists().where(Reservation.hold_id == Hold.id)
-    expired = select(Hold, is_reserved).where(Hold.expires_at <= ctx.now()).order_by(Hold.id).limit(BATCH).with_for_update(skip_locked=True)
+    expired = (
+        select(Hold, is_reserved)
+        .where(Hold.expires_at <= ctx.now())
+        .order_by(Hold.id)
+        .limit(HOLDS_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
     is_full = True
     while is_full:
         async with ctx.writing() as db:
@@ -45,7 +52,9 @@ async def release_expired_holds(ctx: Context) -> None:
                 await db.delete(hold)
                 if was_reserved:
                     await announce(db, HoldReleased(hold))
-        is_full = len(found) == BATCH
+                    await db.flush()
+                    await offer_slot(ctx, db, hold.room_id, hold.starts_at, hold.ends_at)
+        is_full = len(found) == HOLDS_AT_ONCE
 
 
 async def forget_idempotency_keys(ctx: Context) -> None:

@@ -31,6 +31,7 @@ from resolvers.places import When, find_place
 from resolvers.reserving import lock, release, reserve
 from resolvers.scheduling import next_slots
 from resolvers.settling import lock_payment
+from resolvers.waitlist_offers import offer_slot
 from subscriptions.bookings import BookingCancelled, BookingRescheduled
 from subscriptions.facts import announce
 
@@ -177,8 +178,10 @@ async def reschedule_booking(
             await release(db, booking_id=booking.id)
             await reserve(db, place.resources, place.starts_at, place.ends_at, booking_id=booking.id)
             before = (booking.starts_at, booking.ends_at)
+            left_room = appointment.room_id
             booking.starts_at, booking.ends_at, booking.location_id = place.starts_at, place.ends_at, place.location_id
             appointment.room_id = place.room_id
+            await offer_slot(ctx, db, left_room, *before, besides=(place.starts_at, place.ends_at))
             await announce(db, BookingRescheduled(booking, *before))
             await tell_about(db, booking, News.MOVED)
             answers(db, booking)
@@ -202,6 +205,7 @@ async def cancel_booking(ctx: Context, *, id: Key[Booking], reason: str | None =
             await give_back(db, payment, "The booking was cancelled.")
         await stop(db, payment)
         await release(db, booking_id=booking.id)
+        await offer_slot(ctx, db, appointment.room_id, booking.starts_at, booking.ends_at)
         if appointment.credit_id is not None:
             back = update(MembershipCredit).where(MembershipCredit.id == appointment.credit_id, MembershipCredit.used > 0)
             await db.execute(back.values(used=MembershipCredit.used - 1), execution_options={"synchronize_session": False})

@@ -40,6 +40,8 @@ class Viewer:
     token_ends_at: datetime | None = None
     kiosk_id: int | None = None
     """A screen at an entrance, which is nobody."""
+    program: str | None = None
+    """A program that shows a static token of the settings, such as crm; neither is it a person."""
 
     @property
     def id(self) -> int:

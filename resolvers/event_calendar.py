@@ -22,6 +22,7 @@ from resolvers.moves import move
 from resolvers.places import FARTHEST_DAYS
 from resolvers.seats import announce_released
 from resolvers.settling import lock_payment
+from resolvers.waitlist_offers import close_line, follow_event
 from subscriptions.events import EventCancelled, EventChanged, EventCreated
 from subscriptions.facts import announce
 
@@ -78,6 +79,7 @@ async def change_event(ctx: Context, db: AsyncSession, event: Event, columns: di
         await move_attendees(db, event, bookings, before)
     await announce(db, EventChanged(event, tuple(sorted(changed))))
     await note_event_for_crm(db, event)
+    await follow_event(ctx, db, event)
     if changed.keys() - UNTOLD:
         await tell_attendees(db, event, EventNews.CHANGED, [each.id for each in bookings])
 
@@ -111,6 +113,7 @@ async def call_off(ctx: Context, db: AsyncSession, event: Event, reason: str | N
             await give_back(db, payment, "The event was cancelled.")
         await stop(db, payment)
     await announce(db, EventCancelled(event))
+    await close_line(db, event)
     for each in bookings:
         await announce_released(db, event, each, seats[each.id])
     await tell_attendees(db, event, EventNews.CANCELLED, ids)

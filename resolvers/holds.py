@@ -16,6 +16,7 @@ from resolvers.operations import SIGNED_IN, allow
 from resolvers.places import Place, When, find_place
 from resolvers.reserving import lock, reserve
 from resolvers.scheduling import bookable, next_slots
+from resolvers.waitlist_offers import decline_slot, note_slot_taken, offer_slot
 from subscriptions.bookings import HoldPlaced, HoldReleased
 from subscriptions.facts import announce
 
@@ -63,6 +64,8 @@ async def release_hold(ctx: Context, *, id: Key[Hold]) -> Hold:
         if hold is None:
             raise NotFound
         await _end(db, ctx, hold)
+        await decline_slot(db, hold)
+        await offer_slot(ctx, db, hold.room_id, hold.starts_at, hold.ends_at)
         await announce(db, HoldReleased(hold))
         answers(db, hold)
     return hold
@@ -73,6 +76,7 @@ async def use_hold(db: AsyncSession, ctx: Context, id: Key[Hold], place: Place) 
     hold = await _access_hold(db, ctx, id)
     if hold is None or (hold.room_id, hold.starts_at) != (place.room_id, place.starts_at):
         raise BadUserInput(hold_id="This hold has expired or is for another slot.")
+    await note_slot_taken(db, hold)
     await _end(db, ctx, hold)
 
 

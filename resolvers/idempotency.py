@@ -61,6 +61,8 @@ class Call:
         body = repr((operation, sorted(arguments.items()))).encode()
         secret = ctx.settings.encryption_key.get_secret_value().encode()
         who = f"user:{ctx.viewer.user_id}" if ctx.viewer.user_id else hashlib.blake2b(ctx.address.encode(), key=secret[:64]).hexdigest()
+        if ctx.viewer.program:
+            who = f"program:{ctx.viewer.program}"
         # Keyed, since the body may hold a password, and a plain hash of it could be guessed.
         body_hash = hmac.new(secret, body, hashlib.sha256).hexdigest()
         return cls(operation, key, who, body_hash, hashlib.sha256(secret).digest())

@@ -139,6 +139,8 @@ def caller(ctx: Context) -> str:
     """Who is counted: the viewer, or a stranger's network."""
     if ctx.viewer.kiosk_id:
         return f"kiosk:{ctx.viewer.kiosk_id}"
+    if ctx.viewer.program:
+        return f"program:{ctx.viewer.program}"
     return f"user:{ctx.viewer.user_id}" if ctx.viewer.user_id else network(ctx.address)
 
 

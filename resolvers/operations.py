@@ -26,9 +26,10 @@ class Everyone(Enum):
     ANYONE = "anyone"
     SIGNED_IN = "signed in"
     KIOSK = "kiosk"
+    CRM = "crm"
 
 
-ANYONE, SIGNED_IN, KIOSK = Everyone.ANYONE, Everyone.SIGNED_IN, Everyone.KIOSK
+ANYONE, SIGNED_IN, KIOSK, CRM = Everyone.ANYONE, Everyone.SIGNED_IN, Everyone.KIOSK, Everyone.CRM
 STAFF_ROLES = tuple(sorted(STAFF))
 
 
@@ -71,9 +72,9 @@ class Operation:
         if ANYONE in self.who:
             return
         if viewer.user_id is None:
-            if viewer.kiosk_id is None:
+            if viewer.kiosk_id is None and viewer.program is None:
                 raise Unauthenticated
-            if KIOSK not in self.who:
+            if (KIOSK if viewer.program is None else Everyone(viewer.program)) not in self.who:
                 raise Forbidden
             return
         if SIGNED_IN not in self.who and not viewer.roles & self.who:

@@ -17,6 +17,7 @@ from models.base import Model
 from models.bookings import Appointment, Booking, BookingAddon, BookingStatus
 from models.campaigns import CampaignRecipient
 from models.concierge import ConciergeNote, ConciergeRequest
+from models.crm import CrmMove, CrmNotice
 from models.events import CalendarFeed, Event, EventBooking, EventSeries, EventStatus, Facilitator
 from models.faces import Face, FaceCheck, FaceConsent
 from models.files import StoredFile
@@ -34,6 +35,7 @@ from models.recommendations import Recommendation
 from models.rooms import DeviceCommand, Scene
 from models.scheduling import Hold
 from models.shop import Purchase, PurchaseItem, PurchaseStatus, StockChange
+from models.waitlists import WaitlistEntry
 
 
 class WhenErased(Enum):
@@ -124,6 +126,9 @@ HOLDINGS = (
     ),
     Holding(Appointment.booking_id, KEPT, emptied={"staff_notes": None}, of=Booking),
     Holding(BookingAddon.booking_id, KEPT, of=Booking),
+    Holding(CrmNotice.booking_id, KEPT, emptied={"person_email": None, "person_name": "", "person_phone": None, "notes": None}, of=Booking),
+    Holding(WaitlistEntry.user_id, DELETED),
+    Holding(CrmMove.notice_id, KEPT, emptied={"note": None}, of=CrmNotice),
     Holding(EventBooking.customer_id, KEPT),
     Holding(Facilitator.user_id, KEPT, emptied={"bio": "", "is_active": False}),
     Holding(
@@ -169,5 +174,6 @@ HOLDINGS = (
 ACTED = (
     *(AccountBlock.blocked_by_id, AccountBlock.lifted_by_id, DataRequest.asked_by_id, GuestPass.used_by),
     *(ConciergeRequest.assigned_to_id, ConciergeNote.author_id, StockChange.actor_id, FormSubmission.handled_by_id),
+    CrmMove.moved_by_id,
 )
 """Columns that name who acted for the house: they are part of another person's records, and stay."""

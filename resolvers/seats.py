@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import AlreadyExists, BadUserInput, Conflict, EventFull, NotFound, SlotTaken
@@ -15,6 +15,7 @@ from models.keys import Key, is_named, naming
 from models.payments import Payment
 from models.rooms import Room
 from models.together import new, next_number, write_at_end
+from models.waitlists import WaitlistEntry, WaitlistStatus
 from resolvers.bookings import OPEN, visible
 from resolvers.context import Context
 from resolvers.crm_noting import CrmNoticeStatus, note_for_crm
@@ -27,12 +28,19 @@ from resolvers.operations import SIGNED_IN, allow
 from resolvers.reserving import clear_expired_holds, release, reserve
 from resolvers.settling import lock_payment
 from resolvers.turns import turn
+from resolvers.waitlist_offers import OPEN as IN_LINE
+from resolvers.waitlist_offers import offer_seats, use_place
 from subscriptions.bookings import BookingCancelled, BookingConfirmed
 from subscriptions.events import EventBooked, EventBookingCancelled
 from subscriptions.facts import announce
 
 LONGEST_NOTES, MOST_SEATS = 2000, 10
 TWICE = "You have booked this event already."
+
+
+WAITED_FOR = WaitlistEntry.event_id == Event.id, WaitlistEntry.user_id == User.id
+KEPT = select(WaitlistEntry.quantity).where(*WAITED_FOR, WaitlistEntry.status == WaitlistStatus.OFFERED).correlate(Event, User)
+"""How many seats a waiting list keeps for the viewer."""
 
 # Everything that a booking must know before it takes a seat, in one statement.
 OFFER = Fixed(
@@ -50,6 +58,8 @@ OFFER = Fixed(
         exists()
         .where(EventBooking.event_id == Event.id, EventBooking.customer_id == User.id, EventBooking.released_at.is_(None))
         .label("is_booked"),
+        exists().where(*WAITED_FOR, or_(*[WaitlistEntry.status == each for each in IN_LINE])).label("has_waited"),
+        func.coalesce(KEPT.scalar_subquery(), 0).label("kept"),
     )
     .select_from(Event)
     .join(User, User.id == bindparam("viewer", type_=BigInteger))
@@ -128,14 +138,19 @@ def _check(ctx: Context, offer: Any, seats: int) -> None:
         raise BadUserInput(event_id="This event has begun or is over.")
     if offer["is_booked"]:
         raise AlreadyExists(TWICE)
-    if offer["current_participants"] + seats > offer["max_participants"]:
+    if offer["current_participants"] - offer["kept"] + seats > offer["max_participants"]:
         raise EventFull
 
 
 async def _take(ctx: Context, offer: Any, notes: str | None, seats: int) -> BookedEvent:
     """Book, or raise EventFull, AlreadyExists or SlotTaken."""
     async with ctx.writing() as db:
+        if offer["has_waited"]:
+            # The event is locked first, so that nobody else takes meanwhile what was kept.
+            await use_place(ctx, db, await lock_event(db, offer["id"]))
         event = await take_seats(ctx, db, offer["id"], seats)
+        if offer["has_waited"]:
+            await offer_seats(ctx, db, event)  # what was kept and is not wanted
         total = event.price * seats
         booking = Booking(
             id=offer["booking_id"],
@@ -216,6 +231,7 @@ async def _give_seats_back(ctx: Context, db: AsyncSession, event: Event, booking
         await give_back(db, payment, "The booking was cancelled.")
     await stop(db, payment)
     await announce_released(db, event, booking, seat.seats)
+    await offer_seats(ctx, db, event)
 
 
 async def announce_released(db: AsyncSession, event: Event, booking: Booking, seats: int) -> None:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from engine.guard import check_values, parse_json
 from errors import BadUserInput, MalformedRequest
-from rest_compat.endpoint import Endpoint, Variable
+from rest_compat.endpoint import Endpoint, Variable, python_name
 
 WHOLE = re.compile(r"[+-]?\d{1,19}")
 NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?")
@@ -118,7 +118,13 @@ def _normal(value: Any, kind: GraphQLInputType, loosen: Loosen) -> Any:
     if is_input_object_type(kind):
         if not isinstance(value, dict):
             return value
-        return {name: _normal(value[name], field.type, loosen) for name, field in kind.fields.items() if name in value}
+        # Old clients spell nested fields with underscores, as they do all others.
+        return {
+            name: _normal(value[sent], field.type, loosen)
+            for name, field in kind.fields.items()
+            for sent in {name, python_name(name)}
+            if sent in value
+        }
     if is_enum_type(kind):
         return _member(value, kind.values)
     name = get_named_type(kind).name

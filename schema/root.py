@@ -11,6 +11,7 @@ from schema.calendars import CalendarMutations, CalendarQueries
 from schema.campaigns import CampaignMutations, CampaignQueries
 from schema.catalogue import CatalogueQueries, HomeService, MarketplaceService, SpaService
 from schema.concierge import ConciergeMutations, ConciergeQueries
+from schema.crm import CrmMutations, CrmQueries, CrmSubscriptions
 from schema.enums import describe
 from schema.events import EventBooking, EventMutations, EventQueries, EventSubscriptions
 from schema.faces import FaceMutations, FaceQueries
@@ -35,6 +36,7 @@ from schema.rooms import RoomMutations, RoomQueries, RoomSubscriptions
 from schema.scalars import SCALARS
 from schema.scheduling import SchedulingMutations, SchedulingQueries
 from schema.shop import ShopMutations, ShopQueries
+from schema.waitlists import WaitlistMutations, WaitlistQueries, WaitlistSubscriptions
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -64,6 +66,8 @@ class Query(
     ConciergeQueries,
     InvestmentQueries,
     QuickBooksQueries,
+    CrmQueries,
+    WaitlistQueries,
     EventQueries,
     HealthQueries,
     CalendarQueries,
@@ -95,6 +99,8 @@ class Mutation(
     FileMutations,
     InvestmentMutations,
     QuickBooksMutations,
+    CrmMutations,
+    WaitlistMutations,
     EventMutations,
     CalendarMutations,
 ):
@@ -102,7 +108,9 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be followed as it happens.")
-class Subscription(BookingSubscriptions, RoomSubscriptions, NotificationSubscriptions, EventSubscriptions):
+class Subscription(
+    BookingSubscriptions, RoomSubscriptions, NotificationSubscriptions, EventSubscriptions, CrmSubscriptions, WaitlistSubscriptions
+):
     """The root of what is followed."""
 
 

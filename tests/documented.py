@@ -11,6 +11,7 @@ SPELLINGS = (
     r"\d\d:\d\d",
     r"\d+\.\d\d",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d",
     r"#[0-9a-fA-F]{6}",
     r"CS-\d{4}-\d+",
     r"(pi|pm)_\w+",

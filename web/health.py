@@ -17,6 +17,7 @@ from errors import ApiError, Forbidden, Unauthenticated, Unavailable
 from jobs.queue import measure_jobs
 from models.database import Database
 from settings import Settings
+from subscriptions.crm import measure_backlog
 from subscriptions.log import measure_lag
 
 newest_revision = cache(migrations.newest)
@@ -57,6 +58,7 @@ async def metrics(request: Request) -> Response:
         await measure_lag(database)
         async with database.reading() as connection:
             await measure_jobs(connection)
+            await measure_backlog(connection)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
