@@ -17,6 +17,7 @@ from demo import (
     bookings,
     catalogue,
     concierge,
+    crm,
     events,
     faces,
     guests,
@@ -58,6 +59,7 @@ CHAPTERS: dict[str, Fill] = {
     "shop": shop.fill,
     "concierge": concierge.fill,
     "events": events.fill,
+    "crm": crm.fill,
 }
 PLAYED: dict[str, Play] = {
     "population": recommendations.play,

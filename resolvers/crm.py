@@ -127,7 +127,7 @@ async def _keep(db: AsyncSession, said: dict[str, Any], *, is_counted: bool = Tr
     fresh = insert(CrmNotice).values(**said)
     changes = {name: fresh.excluded[name] for name in said if name not in ("source", "booking_number", "received_at", "uuid")}
     kept = fresh.on_conflict_do_update(index_elements=["source", "booking_number"], set_=changes)
-    row = (await db.execute(kept.returning(CrmNotice.id, literal_column("xmax = 0")))).one()
+    row: Any = (await db.execute(kept.returning(CrmNotice.id, literal_column("xmax = 0")))).one()
     notice = await db.get_one(CrmNotice, row[0])
     if is_counted:
         await announce(db, NoticeReceived(notice) if row[1] else NoticeChanged(notice))

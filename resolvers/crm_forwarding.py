@@ -126,4 +126,4 @@ def spell(notice: CrmNotice) -> dict[str, Any]:
 
 def _naive(moment: datetime | None) -> str | None:
     """UTC without saying so, as documented."""
-    return moment and moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")

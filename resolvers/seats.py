@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import AlreadyExists, BadUserInput, Conflict, EventFull, NotFound, SlotTaken
 from models.bookings import BOOKING_MOVES, Booking, BookingKind, BookingStatus, PaymentStatus
+from models.crm import CrmNoticeStatus
 from models.database import Fixed
 from models.events import Event, EventBooking, EventStatus, Facilitator
 from models.identity import STAFF, Role, User
@@ -18,7 +19,7 @@ from models.together import new, next_number, write_at_end
 from models.waitlists import WaitlistEntry, WaitlistStatus
 from resolvers.bookings import OPEN, visible
 from resolvers.context import Context
-from resolvers.crm_noting import CrmNoticeStatus, note_for_crm
+from resolvers.crm_noting import note_for_crm
 from resolvers.event_mails import EventNews, tell_attendees
 from resolvers.giving_back import give_back, stop
 from resolvers.idempotency import answers

@@ -23,7 +23,7 @@ from resolvers.crm_forwarding import forward_crm_backlog, forward_crm_notice
 from resolvers.crm_noting import note_event_for_crm, note_for_crm
 from settings import Settings
 from subscriptions.crm import measure_backlog
-from tests.crm_double import OtherCrm, gateway
+from tests.crm_double import TOKEN, OtherCrm, gateway
 from tests.gathering import attend, make_event, make_facilitator
 from tests.people import call
 from tests.sql import sql, value
@@ -180,9 +180,8 @@ async def test_whatever_is_wrong_with_the_line_is_told_and_nothing_is_lost(
 ) -> None:
     await booked(database, event)
     other.is_gone = break_it == "gone"
-    lines = {"gone": (address, {}), "token": (address, {"token": "wrong"}), "nobody": ("http://127.0.0.1:1", {})}
-    where, about = lines[break_it]
-    async with gateway(where, **about) as line:
+    where = "http://127.0.0.1:1" if break_it == "nobody" else address
+    async with gateway(where, token="wrong" if break_it == "token" else TOKEN) as line:
         ctx.gateways.crm = line
         await forward_crm_backlog(ctx)
     [(tries, error)] = await waiting(database)

@@ -285,9 +285,7 @@ async def test_cancelling_and_offering_under_load_never_oversells(world: Context
     assert (await counted(database))[2] == 0
 
 
-async def test_of_a_crowd_that_comes_at_once_nobody_overtakes_the_line(
-    world: Context, database: Database, jane: Facilitator
-) -> None:
+async def test_of_a_crowd_that_comes_at_once_nobody_overtakes_the_line(world: Context, database: Database, jane: Facilitator) -> None:
     event = await make_event(database, jane, seats=20)
     crowd = await people(database, world, 120)
     made = await asyncio.gather(*[book(each, event) for each in crowd], return_exceptions=True)
@@ -307,13 +305,17 @@ async def test_of_a_crowd_that_comes_at_once_nobody_overtakes_the_line(
 
 
 async def take(ctx: Context, spa: Spa, *, hour: int = 14, room: int = 0, **more: Any) -> Booking:
-    about = {"service_id": Key(number=spa.service.id), "room_id": Key(number=spa.rooms[room].id), "starts_at": soon(7, hour)}
+    about: dict[str, Any] = {
+        "service_id": Key(number=spa.service.id),
+        "room_id": Key(number=spa.rooms[room].id),
+        "starts_at": soon(7, hour),
+    }
     booking: Booking = await call(appointments.book_appointment, ctx, **about, **more)
     return booking
 
 
 async def wait_for(ctx: Context, spa: Spa, *, hour: int = 14, room: int | None = None) -> WaitlistEntry:
-    about = {} if room is None else {"room_id": Key(number=spa.rooms[room].id)}
+    about: dict[str, Any] = {} if room is None else {"room_id": Key(number=spa.rooms[room].id)}
     entry: WaitlistEntry = await call(
         waitlists.join_slot_waitlist, ctx, service_id=Key(number=spa.service.id), starts_at=soon(7, hour), **about
     )
