@@ -14,7 +14,7 @@ from models.readers import Readers
 from resolvers import crm
 from resolvers.sessions import SignedIn
 from settings import Settings
-from tests.gathering import attend, make_event, make_facilitator
+from tests.attending import attend, make_event, make_facilitator
 from tests.people import as_viewer, call, join, nobody
 from tests.sql import sql, value
 from tests.worlds import make_person, make_spa, soon

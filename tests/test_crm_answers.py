@@ -15,8 +15,8 @@ from rest_compat.endpoint import Endpoint
 from rest_compat.opening import open_doors
 from rest_compat.usage import Usage
 from settings import Settings
+from tests.attending import attend, make_event, make_facilitator
 from tests.documented import Contract, differences
-from tests.gathering import attend, make_event, make_facilitator
 from tests.people import join, nobody
 from tests.sql import sql
 from tests.worlds import make_person

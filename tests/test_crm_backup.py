@@ -13,7 +13,7 @@ from resolvers.context import Context
 from resolvers.crm_backup import BadBackup, Restored, back_up, back_up_crm, restore
 from settings import Settings
 from startup import CannotStart
-from tests.gathering import attend, make_event, make_facilitator
+from tests.attending import attend, make_event, make_facilitator
 from tests.people import nobody
 from tests.sql import sql, value
 from tests.worlds import make_person

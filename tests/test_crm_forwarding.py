@@ -23,8 +23,8 @@ from resolvers.crm_forwarding import forward_crm_backlog, forward_crm_notice
 from resolvers.crm_noting import note_event_for_crm, note_for_crm
 from settings import Settings
 from subscriptions.crm import measure_backlog
+from tests.attending import attend, make_event, make_facilitator
 from tests.crm_double import TOKEN, OtherCrm, gateway
-from tests.gathering import attend, make_event, make_facilitator
 from tests.people import call
 from tests.sql import sql, value
 from tests.worlds import make_person

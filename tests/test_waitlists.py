@@ -23,7 +23,7 @@ from resolvers.context import Context, Viewer
 from resolvers.inputs.events import EventPatch
 from resolvers.waitlist_mails import tell_about_offer
 from settings import Settings
-from tests.gathering import make_event, make_facilitator
+from tests.attending import make_event, make_facilitator
 from tests.people import call
 from tests.sql import sql, value
 from tests.worlds import Spa, make_person, make_spa, soon

@@ -1,4 +1,4 @@
-"""Gatherings for tests: a facilitator, an event, and who has booked it, straight into the database."""
+"""People at events for tests: a facilitator, an event, and who has booked it, straight into the database."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
