@@ -78,6 +78,13 @@ def _said(facts: Row[Any], kind: CrmNoticeStatus) -> dict[str, Any]:
     return {**told, "status": kind, "changed_at": clock.now()}
 
 
+async def note_cancellations_for_crm(db: AsyncSession, booking_ids: Sequence[int]) -> None:
+    """Tell the CRM of many bookings at once, in this transaction, that they do not hold any more."""
+    said = {"status": CrmNoticeStatus.CANCELLED, "changed_at": clock.now()}
+    if await _change(db, said, CrmNotice.booking_id.in_(booking_ids)):
+        await enqueue(db, "forward_crm_backlog", {})
+
+
 async def note_event_for_crm(db: AsyncSession, event: Event) -> None:
     """Tell the CRM, in this transaction, that an event which people have booked is another one now."""
     said = {"event_title": event.title, "event_type": event.kind, "starts_at": event.starts_at, "changed_at": clock.now()}

@@ -14,7 +14,7 @@ from models.payments import Payment
 from models.scheduling import Reservation
 from resolvers.bookings import OPEN
 from resolvers.context import Context
-from resolvers.crm_noting import note_event_for_crm
+from resolvers.crm_noting import note_cancellations_for_crm, note_event_for_crm
 from resolvers.event_mails import EventNews, tell_attendees
 from resolvers.event_times import free_time, move_attendees, seated, take_time
 from resolvers.giving_back import give_back, stop
@@ -116,4 +116,5 @@ async def call_off(ctx: Context, db: AsyncSession, event: Event, reason: str | N
     await close_line(db, event)
     for each in bookings:
         await announce_released(db, event, each, seats[each.id])
+    await note_cancellations_for_crm(db, ids)
     await tell_attendees(db, event, EventNews.CANCELLED, ids)

@@ -232,6 +232,7 @@ async def _give_seats_back(ctx: Context, db: AsyncSession, event: Event, booking
         await give_back(db, payment, "The booking was cancelled.")
     await stop(db, payment)
     await announce_released(db, event, booking, seat.seats)
+    await note_for_crm(db, booking, CrmNoticeStatus.CANCELLED, event_id=event.id)
     await offer_seats(ctx, db, event)
 
 
@@ -239,4 +240,3 @@ async def announce_released(db: AsyncSession, event: Event, booking: Booking, se
     """Tell everybody who follows it that a booking's seats are free again."""
     await announce(db, BookingCancelled(booking))
     await announce(db, EventBookingCancelled(booking, event.id, event.facilitator_id, seats))
-    await note_for_crm(db, booking, CrmNoticeStatus.CANCELLED, event_id=event.id)

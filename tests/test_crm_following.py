@@ -69,4 +69,3 @@ async def test_whoever_waits_follows_their_own_places_only(database: Database, s
     assert [row["id"] for row in await ctx.fetch(shown[0].entry)] == [entry.id]
     stranger = by(ctx, ann.id, Role.CUSTOMER)
     assert await ctx.fetch(followed.show(stranger, records[-1]).entry) == []
-

@@ -148,7 +148,7 @@ async def test_a_booking_holds_seats_time_price_and_facts(world: Context, databa
     async with database.sessions() as db:
         taken = select(func.count(Reservation.id)).where(Reservation.booking_id == made.id, Reservation.resource_id == ann.resource_id)
         assert await db.scalar(taken) == 1
-    assert await announced(database) == ["event.created", "booking.confirmed", "event.booked"]
+    assert await announced(database) == ["event.created", "booking.confirmed", "event.booked", "crm.received"]
     [news] = await told(world, ann)
     local = event.starts_at.astimezone(ZoneInfo("America/New_York"))
     assert news.title == "Event booked"
@@ -227,7 +227,8 @@ async def test_cancelling_frees_seat_and_time_and_gives_money_back(world: Contex
     with pytest.raises(Conflict):
         await call(cancel_event_booking, by(world, ann), id=Key(number=made.id))
     await book(world, bob, event)
-    assert (await announced(database))[-4:] == ["booking.cancelled", "event.booking_cancelled", "booking.confirmed", "event.booked"]
+    left, taken = ["booking.cancelled", "event.booking_cancelled", "crm.changed"], ["booking.confirmed", "event.booked", "crm.received"]
+    assert (await announced(database))[-6:] == [*left, *taken]
 
 
 async def test_a_moved_event_moves_everybody_and_tells_them(world: Context, database: Database, ann: User) -> None:
