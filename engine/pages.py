@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,6 +159,8 @@ def _is_of(kind: type, text: str) -> bool:
     try:
         if kind is int:
             return -(2**63) <= int(text) < 2**63 and str(int(text)) == text
+        if kind is float:
+            return math.isfinite(float(text)) and str(float(text)) == text
         if kind is date:
             return str(date.fromisoformat(text)) == text
         if kind is datetime:

@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import inspect
 import json
+import math
 import re
 import types
 import typing
@@ -376,7 +377,9 @@ def _read(kind: type, text: str) -> Any:
         return {"True": True, "False": False}[text] if text in ("True", "False") else _refuse()
     if kind in (datetime, date):
         return kind.fromisoformat(text)
-    return {int: int, Decimal: Decimal}.get(kind, str)(text)
+    if kind is float and not math.isfinite(float(text)):
+        _refuse()
+    return {int: int, float: float, Decimal: Decimal}.get(kind, str)(text)
 
 
 def _refuse() -> typing.NoReturn:

@@ -348,4 +348,5 @@ BY_TYPE: dict[str, list[Any]] = {
     "Date": ["2026-01-15"],
     "EmailAddress": ["somebody@example.com"],
     "PhoneNumber": ["+15551234567", "+4930123456"],
+    "JSON": ["a", 1, True, ["a"], {"a": 1}],
 }

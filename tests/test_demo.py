@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -94,7 +95,7 @@ async def _check_bookings(db: AsyncSession) -> None:
     assert (events[0].title, events[0].max_participants, events[0].price, events[0].facilitator_id) == (
         "Morning Meditation Session",
         20,
-        25,
+        Decimal(25),
         1,
     )
     assert len(events) >= 25
