@@ -38,6 +38,7 @@ class NotificationKind(StrEnum):
     EVENT_LEFT: Seats at an event were given back.
     EVENT_CHANGED: An event that was booked is another one now.
     EVENT_CANCELLED: An event that was booked does not take place.
+    WAITLIST_OFFERED: Something that was waited for is kept for them for a while.
     EVENT_LEFT_OUT: One of a series could not be put into the calendar, for who holds it.
     PAYMENT_RECEIPT: Money has come in.
     PAYMENT_REFUNDED: Money went back.
@@ -76,6 +77,7 @@ class NotificationKind(StrEnum):
     EVENT_LEFT = "event_left"
     EVENT_CHANGED = "event_changed"
     EVENT_CANCELLED = "event_cancelled"
+    WAITLIST_OFFERED = "waitlist_offered"
     EVENT_LEFT_OUT = "event_left_out"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_REFUNDED = "payment_refunded"
@@ -133,6 +135,7 @@ RULES: Mapping[NotificationKind, Rule] = MappingProxyType(
         NotificationKind.EVENT_LEFT: _NEWS,
         NotificationKind.EVENT_CHANGED: _NEWS,
         NotificationKind.EVENT_CANCELLED: _NEWS,
+        NotificationKind.WAITLIST_OFFERED: Rule(_EVERYWHERE),
         NotificationKind.EVENT_LEFT_OUT: _NEWS,
         NotificationKind.PAYMENT_RECEIPT: _NECESSARY,
         NotificationKind.PAYMENT_REFUNDED: _NECESSARY,

@@ -26,7 +26,6 @@ _EVENT: dict[str, Any] = {
     "place": "Wellness Center",
     "requirements": "Bring your own mat",
     "total": "25.00 USD",
-    "reason": "The teacher is ill.",
     "overlaps": False,
 }
 _MEMBERSHIP: dict[str, Any] = {
@@ -54,7 +53,16 @@ SAMPLES: Mapping[NotificationKind, Mapping[str, Any]] = {
     NotificationKind.EVENT_BOOKED: _EVENT,
     NotificationKind.EVENT_LEFT: _EVENT,
     NotificationKind.EVENT_CHANGED: _EVENT,
-    NotificationKind.EVENT_CANCELLED: _EVENT,
+    NotificationKind.EVENT_CANCELLED: {**_EVENT, "reason": "The teacher is ill."},
+    NotificationKind.WAITLIST_OFFERED: {
+        "first_name": "John",
+        "what": "Morning Meditation Session",
+        "seats": 2,
+        "day": "Monday, 18 January 2027",
+        "hour": "8:00 AM",
+        "until": "Sunday, 17 January 2027, 6:30 PM",
+        "zone": "America/New_York",
+    },
     NotificationKind.EVENT_LEFT_OUT: {
         "first_name": "Jane",
         "event": "Monday Wind-down",

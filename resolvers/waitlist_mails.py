@@ -1,4 +1,4 @@
-"""What people are told about offers of a waiting list: queued with the offer, written by a job from what is true then."""
+"""What people are told about offers of a waiting list: queued with the offer, worded by a job from what is true then."""
 
 from zoneinfo import ZoneInfo
 
@@ -7,19 +7,20 @@ from sqlalchemy import select
 from models.catalogue import Service
 from models.events import Event
 from models.identity import User
-from models.notifications import OutboxMessage
+from models.notifications import NotificationKind
 from models.rooms import Room
 from models.scheduling import Hold, Location
 from models.waitlists import WaitlistEntry, WaitlistStatus
 from resolvers.context import Context
-from resolvers.notifications import send
+from resolvers.letters import spell_day, spell_hour
+from resolvers.notifications import notify
 
 
 async def tell_about_offer(ctx: Context, entry_id: int) -> None:
-    """Write the mail about an offer, unless it is over, its person wants none, or it was written before."""
+    """Tell somebody of an offer, once, and only while it holds."""
     async with ctx.writing() as db:
         found = await db.execute(
-            select(WaitlistEntry, User, Event.title, Event.time_zone, Service.name, Location.time_zone)
+            select(WaitlistEntry, User.first_name, Event.title, Event.time_zone, Service.name, Location.time_zone)
             .join(User, User.id == WaitlistEntry.user_id)
             .outerjoin(Event, Event.id == WaitlistEntry.event_id)
             .outerjoin(Service, Service.id == WaitlistEntry.service_id)
@@ -31,25 +32,18 @@ async def tell_about_offer(ctx: Context, entry_id: int) -> None:
         row = found.first()
         if row is None:
             return
-        entry, person, title, event_zone, service, house_zone = row
-        cause = f"waitlist:{entry.id}:offered"
-        if person.email is None or not person.email_notifications or entry.offer_ends_at is None:
-            return
-        if await db.scalar(select(OutboxMessage.id).where(OutboxMessage.cause == cause)) is not None:
-            return
+        entry, first_name, title, event_zone, service, house_zone = row
+        assert entry.offer_ends_at is not None  # noqa: S101 - every offer has an end
         zone = event_zone or house_zone or "UTC"
         starts, ends = (each.astimezone(ZoneInfo(zone)) for each in (entry.starts_at, entry.offer_ends_at))
-        what = title or service
-        kept = "Your time is" if title is None else "A seat is" if entry.quantity == 1 else f"{entry.quantity} seats are"
-        lines = [
-            f"Dear {person.first_name or 'guest'},",
-            "",
-            "something became free that you have been waiting for:",
-            "",
-            f"  {what}",
-            f"  {starts:%A}, {starts.day} {starts:%B %Y}, {starts:%H:%M} ({zone})",
-            "",
-            f"{kept} kept for you until {ends:%H:%M} on {ends.day} {ends:%B}. Book in the app before then;",
-            "afterwards it is offered to the next in line.",
-        ]
-        await send(db, to=person.email, subject=f"Free for you: {what}", body="\n".join(lines), user_id=person.id, cause=cause)
+        facts = {
+            "first_name": first_name,
+            "what": title or service,
+            "seats": entry.quantity if title else None,
+            "day": spell_day(starts.date()),
+            "hour": spell_hour(starts),
+            "until": f"{spell_day(ends.date())}, {spell_hour(ends)}",
+            "zone": zone,
+        }
+        where = f"/events/{entry.event_id}" if title else f"/services/{entry.service_id}"
+        await notify(db, entry.user_id, NotificationKind.WAITLIST_OFFERED, facts, cause=f"waitlist:{entry.id}:offered", action_url=where)

@@ -18,7 +18,7 @@ PREVIEW = "query ($kind: NotificationKind!, $facts: JSON) { letterPreview(kind: 
 def test_every_kind_has_its_rule_its_template_and_its_sample() -> None:
     kinds = set(NotificationKind)
     assert set(RULES) == set(SAMPLES) == kinds
-    shared = {"letter", "booking", "membership", "purchase"}
+    shared = {"letter", "booking", "event", "membership", "purchase"}
     assert {each.stem for each in TEMPLATES.glob("*.jinja")} == {each.value for each in kinds} | shared
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -21,6 +22,7 @@ from models.waitlists import WAITLIST_MOVES, WaitlistEntry, WaitlistStatus
 from resolvers import appointments, bookings, event_changes, holds, scheduling, seats, waitlists
 from resolvers.context import Context, Viewer
 from resolvers.inputs.events import EventPatch
+from resolvers.letters import spell_day, spell_hour
 from resolvers.waitlist_mails import tell_about_offer
 from settings import Settings
 from tests.attending import make_event, make_facilitator
@@ -229,7 +231,7 @@ async def test_everybody_sees_their_place_and_the_facilitator_the_line(world: Co
     assert len(await world.fetch(waitlists.list_my_waitlist(cid))) == 1
 
 
-async def test_an_offer_is_mailed_once_with_the_hour_until_which_it_holds(world: Context, database: Database, jane: Facilitator) -> None:
+async def test_an_offer_is_told_once_with_the_hour_until_which_it_holds(world: Context, database: Database, jane: Facilitator) -> None:
     event = await make_event(database, jane, seats=1)
     ann, bob = await people(database, world, 2)
     booking = await book(ann, event)
@@ -238,10 +240,11 @@ async def test_an_offer_is_mailed_once_with_the_hour_until_which_it_holds(world:
     assert await value(database, "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'tell_about_offer'") == 1
     await tell_about_offer(world, entry.id)
     await tell_about_offer(world, entry.id)
-    [mail] = await sql(database, "SELECT * FROM outbox_messages WHERE subject LIKE 'Free for you%'")
-    until = await value(database, "SELECT offer_ends_at FROM waitlist_entries")
-    assert (mail["to"], mail["subject"]) == ("person1@example.com", f"Free for you: {event.title}")
-    assert f"until {until:%H:%M}" in mail["body"]
+    [told] = await sql(database, "SELECT * FROM notifications WHERE kind = 'waitlist_offered'")
+    until = (await value(database, "SELECT offer_ends_at FROM waitlist_entries")).astimezone(ZoneInfo(event.time_zone))
+    assert (told["user_id"], told["action_url"]) == (bob.viewer.id, f"/events/{event.id}")
+    assert event.title in told["message"]
+    assert f"until {spell_day(until.date())}, {spell_hour(until)}" in told["message"]
 
 
 async def test_cancelling_and_offering_under_load_never_oversells(world: Context, database: Database, jane: Facilitator) -> None:
