@@ -12,7 +12,7 @@ URL ?= http://localhost:8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve dev worker migrate schema test check format fuzz bench bench-devices bench-fanout race conformance test-clients
+.PHONY: help serve dev worker migrate schema test coverage check format fuzz bench bench-devices bench-fanout race conformance test-clients
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name purpose; do printf '  make %-13s %s\n' "$$name" "$$purpose"; done
@@ -48,8 +48,11 @@ check: $(READY) ## Format, lint and types, without changing anything
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy $(SOURCES)
 
-test: check ## Everything: check, then all tests with coverage (migrations and schema snapshot among them)
-	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+test: check ## Everything: check, then all tests (migrations and schema snapshot among them)
+	$(RUN) -m pytest -q
+
+coverage: $(READY) ## All tests, and which lines none of them runs; takes half as long again
+	$(RUN) -m pytest -q --cov --cov-report=term:skip-covered
 
 fuzz: $(READY) ## Compare the engine with its reference on many more random documents (DOCUMENTS=5000)
 	FUZZ=$(or $(DOCUMENTS),5000) $(RUN) -m pytest tests/test_engine_differential.py -k "not planted"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import ARRAY, JSON, ColumnElement, Enum, String, false, or_
+from sqlalchemy import ARRAY, JSON, ColumnElement, Enum, Interval, String, false, or_
 from sqlalchemy.orm import InstrumentedAttribute, class_mapper
 from sqlalchemy.orm.interfaces import MANYTOONE
 from starlette.requests import Request
@@ -108,7 +108,7 @@ class TableView(ReadOnly, ModelView):
         related = dict(_relations(self.table, shown))
         self.fields = [field for each in columns for field in _fields(each, related)]
         self.exclude_fields_from_list = [each.key for each in columns if each.key in NOT_LISTED or isinstance(each.type, BULKY)]
-        self.searchable_fields = [each.key for each in columns if not isinstance(each.type, BULKY)]
+        self.searchable_fields = [each.key for each in columns if not isinstance(each.type, (*BULKY, Interval))]
         self._known_by = next((each for each in NAMES if each in {column.key for column in columns}), "id")
         super().__init__(self.table, key=self.table.__tablename__, menu_label=_words(self.table.__tablename__))
 
@@ -201,6 +201,8 @@ def _relations(table: type[Model], shown: frozenset[type[Model]]) -> Iterator[tu
 
 def _fields(column: InstrumentedAttribute[Any], related: dict[str, str]) -> list[Any]:
     """The column itself, or the row that it points at; of people both, so that one can look for everything that is theirs."""
+    if isinstance(column.type, Interval):
+        return [StringField(column.key)]  # which the library would take for a moment
     if column.key not in related:
         return [column.key]
     relation = related[column.key]
