@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
-from functools import partial
+from functools import cache, partial
 from inspect import isawaitable
 from typing import Any, TypedDict, Unpack, cast
 
@@ -27,6 +27,7 @@ from engine.documents import Document, Documents, is_introspection
 from engine.flavours import RAW, graphql_flavour
 from engine.guard import check_values
 from engine.parts import begin
+from engine.shapes import Shapes
 from engine.shaping import Unusual
 from engine.variables import check_variables
 from engine.watching import Watch, Watcher
@@ -50,12 +51,20 @@ class How(TypedDict, total=False):
     reads_only: bool
 
 
+@cache
+def _built(raw: bool) -> tuple[strawberry.Schema, Shapes]:
+    """The schema of a flavour with its resolvers: made once in a process, since nothing changes it afterwards."""
+    schema = keep_python_values(build_schema(for_older_systems=True)) if raw else build_schema()
+    return schema, install(schema)
+
+
 class Engine:
     """Runs documents over one schema; the raw flavour leaves leaf values as Python has them."""
 
     def __init__(self, settings: Settings, *, raw: bool = False) -> None:
-        self.strawberry: strawberry.Schema = keep_python_values(build_schema(for_older_systems=True)) if raw else build_schema()
-        self.shapes = install(self.strawberry)
+        self.strawberry: strawberry.Schema
+        self.shapes: Shapes
+        self.strawberry, self.shapes = _built(raw)
         self.schema = self.strawberry._schema
         self.flavour = RAW if raw else graphql_flavour(self.schema)
         self.settings = settings

@@ -1,14 +1,17 @@
 """Bringing the older systems up: every folder with a dialect is one, and deleting the folder removes it."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from graphql import GraphQLSchema
+
 from engine.execute import Engine
 from rest_compat.dialect import Dialect
 from rest_compat.doors import Doors
-from rest_compat.endpoint import read_endpoints
+from rest_compat.endpoint import Endpoint, read_endpoints
 from rest_compat.routes import AnyRoute
 from rest_compat.system import System
 from rest_compat.usage import Usage
@@ -26,10 +29,17 @@ def open_doors(settings: Settings, engine: Engine, usage: Usage) -> Doors:
 
 def _system(name: str, engine: Engine, usage: Usage) -> System:
     dialect: Dialect = import_module(f"rest_compat.{name}.dialect").DIALECT
-    routes: list[AnyRoute] = [*read_endpoints(HERE / name, engine.schema, spell_enum=dialect.spelling.enum)]
+    routes: list[AnyRoute] = [*_endpoints(name, engine.schema)]
     if find_spec(f"rest_compat.{name}.handlers"):
         routes += import_module(f"rest_compat.{name}.handlers").ROUTES
     return System(dialect, routes, engine, usage)
+
+
+@cache
+def _endpoints(name: str, schema: GraphQLSchema) -> list[Endpoint]:
+    """A system's documents, read and checked once for a schema."""
+    dialect: Dialect = import_module(f"rest_compat.{name}.dialect").DIALECT
+    return read_endpoints(HERE / name, schema, spell_enum=dialect.spelling.enum)
 
 
 def _in_order(names: Sequence[str], order: Sequence[str]) -> list[str]:
