@@ -239,6 +239,7 @@ async def test_a_provider_that_cannot_be_reached_is_unavailable(settings: Settin
 # Settings
 
 PRODUCTION = {
+    **{"public_url": "https://atrium.example.com", "message_channels": "email"},
     "mode": Mode.PRODUCTION,
     "smtp_host": "mail.example.com",
     **{
