@@ -111,6 +111,7 @@ def test_keys_rotate_without_signing_anybody_out(settings: Settings) -> None:
 @pytest.mark.parametrize("weak", ["short", "demo-jwt-secret-key-that-no-production-server-accepts"])
 def test_production_refuses_weak_earlier_keys(weak: str) -> None:
     secrets = dict.fromkeys(DEMO_SECRETS, "a secret of more than thirty-two bytes")
-    assert Settings.model_validate({**secrets, "mode": "production", "smtp_host": "mail.test"}).jwt_previous_keys.get_secret_value() == ""
+    reachable = {"smtp_host": "mail.test", "public_url": "https://atrium.test", "message_channels": "email"}
+    assert Settings.model_validate({**secrets, **reachable, "mode": "production"}).jwt_previous_keys.get_secret_value() == ""
     with pytest.raises(ValidationError, match="JWT_PREVIOUS_KEYS"):
         Settings.model_validate({**secrets, "mode": "production", "jwt_previous_keys": weak})
