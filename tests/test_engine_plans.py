@@ -168,7 +168,8 @@ def _is_page(name: str) -> bool:
 @pytest.mark.parametrize("name", [each for each in ROOTS if _is_page(each)])
 @pytest.mark.parametrize("selection", ["totalCount", "pageInfo { total }", "pageInfo { pages }"])
 def test_rows_are_counted_only_when_asked(run: Callable[..., list[str]], name: str, selection: str) -> None:
-    assert not any("count(*)" in each for each in run(f"{{ {called(name, 'first: 1')} {{ nodes {{ __typename }} pageInfo {{ hasNextPage }} }} }}"))
+    page = run(f"{{ {called(name, 'first: 1')} {{ nodes {{ __typename }} pageInfo {{ hasNextPage }} }} }}")
+    assert not any("count(*)" in each for each in page)
     assert sum("count(*)" in each for each in run(f"{{ {called(name, 'first: 1')} {{ nodes {{ __typename }} {selection} }} }}")) == 1
 
 
